@@ -1,0 +1,1 @@
+"""kvorum: a Raft-replicated key-value store that can be read in an afternoon."""

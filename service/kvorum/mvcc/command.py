@@ -1,0 +1,95 @@
+"""Commands, and the batch of them that fills one log entry.
+
+A batch is a fixed header followed by a MessagePack array of commands::
+
+    u8  version (1)
+    u64 time_ms              the leader's wall clock when it appended the batch
+    u32 outcomes_count_max   how many outcomes to keep after this batch
+    u32 outcomes_age_s_max   and for how long, measured in time_ms
+    ... MessagePack: [[tag, request_id, key, ...], ...]
+
+Time and retention travel in the log because every replica must forget the same
+outcomes at the same entry; local clocks and settings must not decide it. A node
+that is not the leader leaves the header's numbers zero; the leader stamps them.
+"""
+
+import struct
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+_HEADER = struct.Struct(">BQII")
+_VERSION = 1
+
+
+class Put(Struct, frozen=True, gc=False, array_like=True, tag=1):
+    """Set ``key`` to ``value`` (JSON text), whatever it was."""
+
+    request_id: str
+    key: bytes
+    value: bytes
+
+
+class CompareAndSet(Struct, frozen=True, gc=False, array_like=True, tag=2):
+    """Set ``key`` to ``value`` if it holds ``expected``, compared as JSON."""
+
+    request_id: str
+    key: bytes
+    expected: bytes
+    value: bytes
+
+
+class Delete(Struct, frozen=True, gc=False, array_like=True, tag=3):
+    """Remove ``key``."""
+
+    request_id: str
+    key: bytes
+
+
+Command = Put | CompareAndSet | Delete
+
+
+class Stamp(Struct, frozen=True, gc=False):
+    """The leader's time and the retention of outcomes, as recorded in a batch."""
+
+    time_ms: int = 0
+    outcomes_count_max: int = 0
+    outcomes_age_s_max: int = 0
+
+
+UNSTAMPED = Stamp()
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Command]).decode
+
+
+def encode_command(command: Command) -> bytes:
+    """One command as it will stand in a batch."""
+    return _encode(command)
+
+
+def encode_batch(commands: Sequence[bytes], stamp: Stamp = UNSTAMPED) -> bytes:
+    """Join encoded commands into one entry's data, without encoding them again."""
+    # 0xdd: MessagePack's array with a 32-bit length
+    head = _HEADER.pack(
+        _VERSION, stamp.time_ms, stamp.outcomes_count_max, stamp.outcomes_age_s_max
+    )
+    return b"".join((head, b"\xdd", len(commands).to_bytes(4, "big"), *commands))
+
+
+def stamped(batch: bytes, stamp: Stamp) -> bytes:
+    """The same batch under the leader's stamp."""
+    head = _HEADER.pack(
+        _VERSION, stamp.time_ms, stamp.outcomes_count_max, stamp.outcomes_age_s_max
+    )
+    return head + batch[_HEADER.size :]
+
+
+def decode_batch(batch: bytes) -> tuple[Stamp, list[Command]]:
+    """Raises ``ValueError`` for a version or bytes that this release cannot read."""
+    version, time_ms, count_max, age_s_max = _HEADER.unpack_from(batch)
+    if version != _VERSION:
+        raise ValueError(f"batch version {version}: this release reads version {_VERSION}")
+    commands = _decode(memoryview(batch)[_HEADER.size :])
+    return Stamp(time_ms, count_max, age_s_max), commands

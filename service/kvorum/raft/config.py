@@ -1,0 +1,31 @@
+"""Who the members are, and how patient and how generous this node is."""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from kvorum.raft.types import NodeId
+
+RandomTicks = Callable[[int, int], int]
+"""``f(low, high)`` → a number in ``low..high``, both included: the only randomness."""
+
+
+class Membership(Struct, frozen=True):
+    """The voting members, this node among them, in a fixed order."""
+
+    voters: tuple[NodeId, ...]
+
+    def peers_of(self, node: NodeId) -> tuple[NodeId, ...]:
+        return tuple(voter for voter in self.voters if voter != node)
+
+
+class CoreOptions(Struct, frozen=True, kw_only=True):
+    """Timeouts in ticks, limits in messages and bytes."""
+
+    node: NodeId
+    heartbeat_ticks: int
+    election_ticks_min: int
+    election_ticks_max: int
+    append_bytes_max: int = 1 << 20  # entries packed into one AppendEntries
+    inflight_appends_max: int = 64  # unacknowledged AppendEntries per follower
+    inflight_bytes_max: int = 8 << 20  # and their entries' bytes
