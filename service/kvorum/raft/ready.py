@@ -13,13 +13,12 @@ class Save(Struct, frozen=True):
 
     ``messages`` are the votes and acknowledgements that promise what is being
     written: they leave only after ``advance`` was told that it is durable (§3.8).
-    ``sync`` is false when nothing in it was promised to anybody (a commit hint).
+    The commit hint in ``hard_state`` travels along; it is never a save of its own.
     """
 
-    hard_state: HardState | None
+    hard_state: HardState
     entries: tuple[Entry, ...]
     messages: tuple[Message, ...]
-    sync: bool
 
 
 class Receipt(Struct, frozen=True, gc=False):

@@ -1,7 +1,7 @@
 """The nouns of consensus: terms, indexes, entries and what must survive a crash."""
 
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, NewType
+from typing import NewType
 
 from msgspec import Struct
 
@@ -14,11 +14,11 @@ Ticket = NewType("Ticket", int)
 """Chosen by the asker, echoed in the answer: pairs the two without shared state."""
 
 
-class EntryId(NamedTuple):
+class EntryId(Struct, frozen=True, order=True, gc=False):
     """Position and origin of an entry.
 
-    The tuple order *is* the order "at least as up to date" of §3.6.1: the later
-    term wins, then the longer log.
+    The order of the fields *is* the order "at least as up to date" of §3.6.1: the
+    later term wins, then the longer log.
     """
 
     term: Term

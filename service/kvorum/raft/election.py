@@ -1,0 +1,119 @@
+"""Becoming leader: pre-vote, vote, campaign (§3.4, §4.2.3, §9.6).
+
+A node that hears no leader first asks whether it *would* be elected (pre-vote):
+no term changes, so a node that was cut off cannot disturb anyone. Only with a
+majority behind it does it raise its term and ask for real votes.
+"""
+
+from kvorum.raft.messages import RequestVote, VoteResponse
+from kvorum.raft.quorum import VoteResult, vote_result
+from kvorum.raft.ready import EventKind
+from kvorum.raft.state import State
+from kvorum.raft.types import Role, Term
+
+
+def pre_campaign(state: State) -> VoteResult:
+    """No leader was heard for the election timeout: would a majority elect us?"""
+    state.role = Role.PRE_CANDIDATE
+    state.leader = None
+    state.votes = {state.node: True}
+    state.restart_election_timer()
+    state.tell(EventKind.PRE_CAMPAIGN)
+    for peer in state.peers:
+        state.send(
+            RequestVote(
+                to=peer,
+                sender=state.node,
+                term=Term(state.term + 1),
+                last=state.log.last,
+                pre=True,
+            )
+        )
+    return vote_result(state.membership.voters, state.votes)
+
+
+def campaign(state: State) -> VoteResult:
+    """Raise the term, vote for ourselves, ask everyone (§3.4).
+
+    The requests wait for the disk: otherwise a crash could forget our own vote
+    after it had helped to elect us (§3.8).
+    """
+    state.role = Role.CANDIDATE
+    state.term = Term(state.term + 1)
+    state.vote = state.node
+    state.leader = None
+    state.votes = {state.node: True}
+    state.restart_election_timer()
+    state.tell(EventKind.CAMPAIGN)
+    for peer in state.peers:
+        state.send_after_sync(
+            RequestVote(to=peer, sender=state.node, term=state.term, last=state.log.last)
+        )
+    return vote_result(state.membership.voters, state.votes)
+
+
+def grants(state: State, request: RequestVote) -> bool:
+    """One vote per term (§3.4), only for a log at least as up to date (§3.6.1)."""
+    if request.last < state.log.last:
+        return False
+    if request.pre:
+        return request.term > state.term
+    assert request.term == state.term, "step() settles foreign terms first"
+    return state.leader is None and state.vote in (None, request.sender)
+
+
+def answer_vote(state: State, request: RequestVote) -> None:
+    """Grant or refuse; the answer waits for the disk that remembers it (§3.8)."""
+    granted = grants(state, request)
+    if granted and not request.pre:
+        state.vote = request.sender
+        state.restart_election_timer()
+    _tell_vote(state, request, granted)
+    response = VoteResponse(
+        to=request.sender,
+        sender=state.node,
+        # A granted pre-vote speaks of the term asked for; a refusal of our own.
+        term=request.term if granted else state.term,
+        granted=granted,
+        pre=request.pre,
+    )
+    # A granted pre-vote promises nothing, so it need not wait for the disk.
+    if granted and request.pre:
+        state.send(response)
+    else:
+        state.send_after_sync(response)
+
+
+def _tell_vote(state: State, request: RequestVote, granted: bool) -> None:
+    kind = EventKind.VOTE if granted else EventKind.REFUSE_VOTE
+    what = "pre-vote" if request.pre else "vote"
+    if granted:
+        why = what
+    elif request.last < state.log.last:
+        why = f"{what}: its log is behind"
+    elif state.leader is not None:
+        why = f"{what}: {state.leader} leads"
+    else:
+        why = f"{what}: voted for {state.vote}" if state.vote else f"{what}: its term is old"
+    state.tell(kind, request.sender, why)
+
+
+def refuse_vote(state: State, request: RequestVote, why: str) -> None:
+    """Refuse without looking at the log and without adopting the asker's term."""
+    state.tell(EventKind.REFUSE_VOTE, request.sender, why)
+    state.send_after_sync(
+        VoteResponse(
+            to=request.sender, sender=state.node, term=state.term, granted=False, pre=request.pre
+        )
+    )
+
+
+def count_vote(state: State, response: VoteResponse) -> VoteResult:
+    """Count an answer to the running campaign; others are too late to matter."""
+    expected = Role.PRE_CANDIDATE if response.pre else Role.CANDIDATE
+    if state.role is not expected:
+        return VoteResult.PENDING
+    if response.granted and response.pre and response.term != state.term + 1:
+        return VoteResult.PENDING  # granted to an earlier campaign of ours
+    state.votes[response.sender] = response.granted
+    return vote_result(state.membership.voters, state.votes)

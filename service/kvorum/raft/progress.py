@@ -1,0 +1,104 @@
+"""What a leader knows of one follower, and how much it may send it.
+
+*Probe*: the follower's log end is unknown; one message, then wait for its answer
+or the next heartbeat. *Replicate*: the logs agree up to ``match``; send ahead of
+the answers, within bounds on messages and bytes (§10.2.1 pipelining). A refusal
+returns to probe. (A follower that needs entries which are gone will get a third
+state: it waits for a snapshot.)
+"""
+
+from collections import deque
+from enum import StrEnum
+
+from kvorum.raft.types import Index
+
+
+class ProgressState(StrEnum):
+    PROBE = "probe"
+    REPLICATE = "replicate"
+
+
+class Progress:
+    __slots__ = (
+        "_inflight",
+        "_inflight_bytes",
+        "_inflight_bytes_max",
+        "_inflight_max",
+        "commit_sent",
+        "due",
+        "match",
+        "next",
+        "recent_active",
+        "round_acked",
+        "round_sent",
+        "state",
+        "waiting",
+    )
+
+    def __init__(self, next_index: Index, *, inflight_max: int, inflight_bytes_max: int) -> None:
+        self.match = Index(0)
+        self.next = next_index
+        self.state = ProgressState.PROBE
+        self.waiting = False  # a probe is out
+        self.due = True  # a heartbeat must go out even if there is nothing to say
+        self.recent_active = True  # heard from since the last quorum check (§6.2)
+        self.commit_sent = Index(0)
+        self.round_sent = 0
+        self.round_acked = 0
+        self._inflight: deque[tuple[Index, int]] = deque()  # last index and bytes of each append
+        self._inflight_bytes = 0
+        self._inflight_max = inflight_max
+        self._inflight_bytes_max = inflight_bytes_max
+
+    @property
+    def inflight(self) -> int:
+        """AppendEntries with entries that were sent and not answered yet."""
+        return len(self._inflight)
+
+    def may_send_entries(self) -> bool:
+        if self.state is ProgressState.PROBE:
+            return not self.waiting
+        return (
+            len(self._inflight) < self._inflight_max
+            and self._inflight_bytes < self._inflight_bytes_max
+        )
+
+    def sent(self, last: Index, size_bytes: int) -> None:
+        """Entries up to ``last`` left for the follower."""
+        if self.state is ProgressState.PROBE:
+            self.waiting = True
+            return
+        self.next = Index(last + 1)
+        self._inflight.append((last, size_bytes))
+        self._inflight_bytes += size_bytes
+
+    def accepted(self, match: Index) -> bool:
+        """The follower holds everything up to ``match``; true if that is news."""
+        while self._inflight and self._inflight[0][0] <= match:
+            self._inflight_bytes -= self._inflight.popleft()[1]
+        self.next = max(self.next, Index(match + 1))
+        self.state = ProgressState.REPLICATE
+        self.waiting = False
+        if match <= self.match:
+            return False
+        self.match = match
+        return True
+
+    def is_stale_refusal(self, rejected: Index) -> bool:
+        """A refusal that says nothing new: delayed, or overtaken by an answer."""
+        if self.state is ProgressState.PROBE:
+            return rejected != self.next - 1
+        return rejected <= self.match or rejected >= self.next
+
+    def refused(self, next_index: Index) -> None:
+        """Start over from ``next_index``, one message at a time."""
+        self.next = max(Index(self.match + 1), next_index)
+        self.state = ProgressState.PROBE
+        self.waiting = False
+        self._inflight.clear()
+        self._inflight_bytes = 0
+
+    def heartbeat(self) -> None:
+        """Something must be sent now; it also repeats a probe that may be lost."""
+        self.due = True
+        self.waiting = False
