@@ -1,0 +1,51 @@
+# `make help` lists what there is. Every target brings its own environment along.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help setup cluster test coverage check fix generate lock clean
+
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## create or update .venv from requirements.lock (the other targets do it by themselves)
+	@$(PYTHON) tools/bootstrap.py
+
+cluster: setup ## start five nodes on this machine; Ctrl-C stops them
+	@$(BIN)/kvorum dev
+
+test: setup ## run all tests (ARGS="tests/unit -k name" for some)
+	@$(BIN)/pytest $(ARGS)
+
+coverage: setup ## run all tests and report the lines that none of them reaches
+	@rm -f .coverage .coverage.*
+	@$(BIN)/pytest --cov --cov-report=term --cov-report=html $(ARGS)
+
+check: setup ## lint, types, layers, size budget, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy service tests tools
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_budget.py
+	$(BIN)/python tools/generate_proto.py --check
+	$(BIN)/python tools/generate_openapi.py --check
+
+fix: setup generate ## mend what can be mended: lint, format, generated files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: setup ## write the protobuf code and the OpenAPI documents anew
+	$(BIN)/python tools/generate_proto.py
+	$(BIN)/python tools/generate_openapi.py
+
+lock: setup ## resolve requirements.lock anew from pyproject.toml
+	$(BIN)/python tools/lock.py
+	@$(PYTHON) tools/bootstrap.py
+
+clean: ## remove the environment, caches and the data of the local cluster
+	rm -rf .venv .venv.lock data build dist htmlcov .coverage .coverage.* service/*.egg-info
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find service tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""How a node is watched: logs, metrics, traces. Handed in, never global."""

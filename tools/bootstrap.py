@@ -1,0 +1,142 @@
+"""Create `.venv` from requirements.lock; do nothing if it is already there and current.
+
+Runs on a machine that has only python3, so it uses the standard library alone, and
+syntax old enough that an outdated Python can still read the message about its age.
+Safe to start several times at once: the others wait for the first one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "kvorum-lock.sha256"
+PYTHON_MIN = (3, 11)
+ATTEMPTS = 3
+
+# A pip that runs straight from its wheel, for a Python that came without one.
+PIP_WHEEL_URL = (
+    "https://files.pythonhosted.org/packages/44/3c/"
+    "d717024885424591d5376220b5e836c2d5293ce2011523c9de23ff7bf068/pip-25.3-py3-none-any.whl"
+)
+PIP_WHEEL_SHA256 = "9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd"
+
+
+class SetupError(Exception):
+    """The environment cannot be made; the message says what to do."""
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", file=sys.stderr, flush=True)
+
+
+def fingerprint() -> str:
+    """Of the lock and of the place: a moved virtual environment does not work."""
+    digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
+    digest.update(str(ROOT).encode())
+    return digest.hexdigest()
+
+
+def is_current() -> bool:
+    return STAMP.is_file() and STAMP.read_text() == fingerprint()
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def require_python() -> None:
+    if sys.version_info < PYTHON_MIN:  # the message is for those
+        have = ".".join(str(part) for part in sys.version_info[:3])
+        raise SetupError(
+            f"Python 3.11 or newer is needed, but {sys.executable} is {have}. "
+            "Name another one: make PYTHON=python3.12 …, or PYTHON=python3.12 ./run1.sh"
+        )
+
+
+def has_ensurepip() -> bool:
+    """Debian and Ubuntu keep it in the package python3-venv."""
+    return importlib.util.find_spec("ensurepip") is not None
+
+
+def download_pip() -> Path:
+    wheel = VENV / Path(PIP_WHEEL_URL).name
+    say(f"this Python has no ensurepip; downloading {wheel.name}")
+    try:
+        with urllib.request.urlopen(PIP_WHEEL_URL, timeout=60) as answer:
+            content = answer.read()
+    except (urllib.error.URLError, OSError) as error:
+        raise SetupError(
+            f"this Python has no pip, and downloading it failed ({error}). "
+            "On Debian or Ubuntu install it with: apt-get install python3-venv"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != PIP_WHEEL_SHA256:
+        raise SetupError(f"{PIP_WHEEL_URL} is not the file that was expected; not using it")
+    wheel.write_bytes(content)
+    return wheel
+
+
+def create_venv() -> list[str]:
+    """Make an empty environment; return the command that is its pip."""
+    shutil.rmtree(VENV, ignore_errors=True)
+    python = str(VENV / "bin" / "python")
+    if has_ensurepip():
+        run(sys.executable, "-m", "venv", str(VENV))
+        return [python, "-m", "pip"]
+    run(sys.executable, "-m", "venv", "--without-pip", str(VENV))
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip", "--python", python]
+    return [python, str(download_pip() / "pip")]
+
+
+def install(pip: list[str]) -> None:
+    quiet = ["--quiet", "--quiet", "--disable-pip-version-check", "--no-input"]
+    run(*pip, "install", *quiet, "--require-hashes", "--requirement", "requirements.lock")
+    run(*pip, "install", *quiet, "--no-deps", "--no-build-isolation", "--editable", ".")
+
+
+def build() -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            install(create_venv())
+        except subprocess.CalledProcessError as error:
+            say(f"attempt {attempt} of {ATTEMPTS} failed: {error}")
+        else:
+            STAMP.write_text(fingerprint())
+            return
+    raise SetupError("the packages could not be installed; the reason stands above")
+
+
+def main() -> int:
+    if is_current():
+        return 0
+    try:
+        require_python()
+        with (ROOT / ".venv.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_current():  # another one may have made it meanwhile
+                say(f"creating {VENV.name} with {sys.executable} (once, about a minute)")
+                build()
+                say("done")
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the next start begins again")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.pop("PYTHONPATH", None)  # must not leak packages into the new environment
+    sys.exit(main())
