@@ -59,6 +59,7 @@ class Stamp(Struct, frozen=True, gc=False):
 
 
 UNSTAMPED = Stamp()
+"""What a batch carries until a leader stamps it; in the log it changes no retention."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Command]).decode
@@ -72,24 +73,27 @@ def encode_command(command: Command) -> bytes:
 def encode_batch(commands: Sequence[bytes], stamp: Stamp = UNSTAMPED) -> bytes:
     """Join encoded commands into one entry's data, without encoding them again."""
     # 0xdd: MessagePack's array with a 32-bit length
-    head = _HEADER.pack(
-        _VERSION, stamp.time_ms, stamp.outcomes_count_max, stamp.outcomes_age_s_max
-    )
-    return b"".join((head, b"\xdd", len(commands).to_bytes(4, "big"), *commands))
+    return b"".join((_header(stamp), b"\xdd", len(commands).to_bytes(4, "big"), *commands))
 
 
 def stamped(batch: bytes, stamp: Stamp) -> bytes:
     """The same batch under the leader's stamp."""
-    head = _HEADER.pack(
-        _VERSION, stamp.time_ms, stamp.outcomes_count_max, stamp.outcomes_age_s_max
-    )
-    return head + batch[_HEADER.size :]
+    return _header(stamp) + batch[_HEADER.size :]
 
 
 def decode_batch(batch: bytes) -> tuple[Stamp, list[Command]]:
     """Raises ``ValueError`` for a version or bytes that this release cannot read."""
+    if len(batch) < _HEADER.size:
+        raise ValueError(f"batch of {len(batch)} bytes: its header alone takes {_HEADER.size}")
     version, time_ms, count_max, age_s_max = _HEADER.unpack_from(batch)
     if version != _VERSION:
         raise ValueError(f"batch version {version}: this release reads version {_VERSION}")
-    commands = _decode(memoryview(batch)[_HEADER.size :])
+    try:
+        commands = _decode(memoryview(batch)[_HEADER.size :])
+    except msgspec.DecodeError as error:
+        raise ValueError(f"batch is not a list of commands: {error}") from error
     return Stamp(time_ms, count_max, age_s_max), commands
+
+
+def _header(stamp: Stamp) -> bytes:
+    return _HEADER.pack(_VERSION, stamp.time_ms, stamp.outcomes_count_max, stamp.outcomes_age_s_max)

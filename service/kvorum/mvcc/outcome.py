@@ -1,10 +1,24 @@
-"""What became of a command: kept in the replicated state under its request id."""
+"""What became of a command: kept in the replicated state under its request id.
+
+Messages are part of that state too, so a release that changes one must be able
+to stand beside a release that did not.
+"""
 
 from enum import IntEnum
 
 from msgspec import Struct
 
 SUCCESS_MESSAGE = "success"
+MISMATCH_MESSAGE = "old value does not match"
+READ_MISSING_MESSAGE = "key not found"
+"""For a read of a missing key; a write of one answers :func:`missing_key_message`."""
+INTERNAL_KEY_MESSAGE = "cannot get value of internal key"
+"""For a client that names the key under which outcomes are kept."""
+
+
+def missing_key_message(key: bytes) -> str:
+    """For a compare-and-set or delete of a key that does not exist; never raises."""
+    return f'key "{key.decode("utf-8", "backslashreplace")}" doesn\'t exist'
 
 
 class Status(IntEnum):

@@ -1,0 +1,111 @@
+"""JSON texts compared as values: what "equal" means to compare-and-set.
+
+The answer becomes replicated state, so it must be the same on every replica,
+for ever: numbers are compared exactly, as text, because floating point rounds
+and ``int`` refuses very long ones; and a parser that recurses is kept from
+texts so deep that it might run out of stack on one node and not on another.
+"""
+
+import json
+import re
+from itertools import accumulate
+from typing import Final, Never
+
+NESTING_MAX: Final = 100
+"""Levels of arrays and objects that a stored value may have.
+
+:func:`json_equal` goes by it, so releases with different values of it must not
+share a log.
+"""
+
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS: Final = bytes.maketrans(b"[]{}", b"\x01\xff\x01\xff")  # +1 and -1 as signed bytes
+_NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
+_CHUNK_DIGITS: Final = 18
+"""Decimal digits added at once; ``int`` is quick and without limits for so few."""
+
+
+def check_nesting(value: bytes) -> None:
+    """Raises ``ValueError`` if a JSON text nests deeper than :data:`NESTING_MAX`.
+
+    Text that is not JSON may pass: syntax is a parser's business, which this
+    protects from running out of stack.
+    """
+    if value.count(b"[") + value.count(b"{") <= NESTING_MAX:
+        return
+    unescaped = value.replace(b"\\\\", b"").replace(b'\\"', b"")
+    outside_strings = b"".join(unescaped.split(b'"')[::2])
+    steps = outside_strings.translate(_STEPS, _NOT_BRACKETS)
+    if max(accumulate(memoryview(steps).cast("b")), default=0) > NESTING_MAX:
+        raise ValueError(f"JSON is nested deeper than {NESTING_MAX} levels")
+
+
+def json_equal(a: bytes, b: bytes) -> bool:
+    """Whether two JSON texts (RFC 8259, UTF-8) mean the same value; never raises.
+
+    Numbers are equal if they are the same number, exactly; objects regardless of
+    the order of members, the last of duplicates counting; strings after
+    unescaping. A text that is not JSON, or nests deeper than
+    :data:`NESTING_MAX`, equals only itself, byte for byte.
+    """
+    if a == b:
+        return True
+    try:
+        return _parse(a) == _parse(b)
+    except ValueError:
+        return False
+
+
+def _parse(text: bytes) -> object:
+    check_nesting(text)
+    return _decode(text.decode())
+
+
+def _number(literal: str) -> tuple[str, str, str]:
+    """A JSON number's only form: sign, digits d and exponent e of 0.d * 10**e.
+
+    A tuple is neither a bool nor a string nor a list, so Python's ``==`` takes no
+    number for a value of another kind.
+    """
+    if literal.isdigit() and literal[0] != "0":
+        return ("", literal.rstrip("0"), str(len(literal)))
+    match = _NUMBER.fullmatch(literal)
+    assert match is not None, "the decoder passes what it recognised as a number"
+    sign, whole, fraction, exponent_sign, exponent = match.groups("")
+    digits = (whole + fraction).lstrip("0")
+    if not digits:
+        return ("", "", "")  # -0 equals 0, whatever the exponent
+    point = len(digits) - len(fraction)
+    return (sign, digits.rstrip("0"), _sum(exponent_sign, exponent, point))
+
+
+def _sum(sign: str, digits: str, addend: int) -> str:
+    """Decimal sum of a number of any length and one that is small beside a chunk."""
+    digits = digits.lstrip("0")
+    if len(digits) <= _CHUNK_DIGITS:
+        return str(int(f"{sign}0{digits}") + addend)
+    head, tail = digits[:-_CHUNK_DIGITS], digits[-_CHUNK_DIGITS:]
+    negative = sign == "-"
+    carry, low = divmod(int(tail) + (-addend if negative else addend), 10**_CHUNK_DIGITS)
+    magnitude = f"{_carried(head, carry)}{low:0{_CHUNK_DIGITS}}".lstrip("0")
+    return f"-{magnitude}" if negative else magnitude
+
+
+def _carried(digits: str, carry: int) -> str:
+    """``digits`` (at least "1") plus a carry of -1, 0 or 1."""
+    if carry == 0:
+        return digits
+    rolls, into = ("9", "0") if carry > 0 else ("0", "9")
+    stem = digits.rstrip(rolls)
+    rolled = into * (len(digits) - len(stem))
+    stem = stem or "0"
+    return f"{stem[:-1]}{int(stem[-1]) + carry}{rolled}"
+
+
+def _refuse_constant(literal: str) -> Never:
+    raise ValueError(f"{literal} is not JSON")  # NaN and Infinity are Python's extension
+
+
+_decode: Final = json.JSONDecoder(
+    parse_int=_number, parse_float=_number, parse_constant=_refuse_constant
+).decode
