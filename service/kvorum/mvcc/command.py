@@ -23,7 +23,14 @@ _HEADER = struct.Struct(">BQII")
 _VERSION = 1
 
 
-class Put(Struct, frozen=True, gc=False, array_like=True, tag=1):
+class _Command(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """A field that this release does not know is refused, never ignored.
+
+    Otherwise replicas of two releases would make different states of one entry.
+    """
+
+
+class Put(_Command, frozen=True, tag=1):
     """Set ``key`` to ``value`` (JSON text), whatever it was."""
 
     request_id: str
@@ -31,7 +38,7 @@ class Put(Struct, frozen=True, gc=False, array_like=True, tag=1):
     value: bytes
 
 
-class CompareAndSet(Struct, frozen=True, gc=False, array_like=True, tag=2):
+class CompareAndSet(_Command, frozen=True, tag=2):
     """Set ``key`` to ``value`` if it holds ``expected``, compared as JSON."""
 
     request_id: str
@@ -40,7 +47,7 @@ class CompareAndSet(Struct, frozen=True, gc=False, array_like=True, tag=2):
     value: bytes
 
 
-class Delete(Struct, frozen=True, gc=False, array_like=True, tag=3):
+class Delete(_Command, frozen=True, tag=3):
     """Remove ``key``."""
 
     request_id: str
@@ -90,7 +97,7 @@ def decode_batch(batch: bytes) -> tuple[Stamp, list[Command]]:
         raise ValueError(f"batch version {version}: this release reads version {_VERSION}")
     try:
         commands = _decode(memoryview(batch)[_HEADER.size :])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"batch is not a list of commands: {error}") from error
     return Stamp(time_ms, count_max, age_s_max), commands
 

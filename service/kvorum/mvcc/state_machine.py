@@ -100,9 +100,9 @@ class StateMachine:
 
     def _execute(self, command: Command, time_ms: int) -> Outcome:
         match command:
-            case Put(request_id, key, value):
-                revision = self._store.put(key, value)
-                return Outcome(request_id, _SUCCESS, SUCCESS_MESSAGE, revision, time_ms)
+            case Put():  # no sub-patterns: they cost more than reading the attributes
+                revision = self._store.put(command.key, command.value)
+                return Outcome(command.request_id, _SUCCESS, SUCCESS_MESSAGE, revision, time_ms)
             case CompareAndSet():
                 return self._compare_and_set(command, time_ms)
             case Delete():
@@ -111,7 +111,7 @@ class StateMachine:
                 assert_never(command)
 
     def _compare_and_set(self, command: CompareAndSet, time_ms: int) -> Outcome:
-        store, request_id = self._store, command.request_id
+        request_id, store = command.request_id, self._store
         record = store.get(command.key)
         if record is None:
             return self._missing(command, time_ms)

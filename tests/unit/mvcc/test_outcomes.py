@@ -1,0 +1,64 @@
+"""Retention of outcomes: by count, by age, on the log's time only."""
+
+from kvorum.mvcc.command import UNSTAMPED, Stamp
+from kvorum.mvcc.outcome import Outcome, Status
+from kvorum.mvcc.outcomes import Outcomes
+
+
+def add(table: Outcomes, request_id: str) -> None:
+    table.add(Outcome(request_id, Status.SUCCESS, "success", 1, table.now_ms))
+
+
+def batch(table: Outcomes, stamp: Stamp, *request_ids: str) -> None:
+    table.advance_time(stamp)
+    for request_id in request_ids:
+        add(table, request_id)
+    table.evict(stamp)
+
+
+def kept(table: Outcomes, *request_ids: str) -> list[str]:
+    return [request_id for request_id in request_ids if table.get(request_id) is not None]
+
+
+def test_oldest_are_dropped_beyond_the_count() -> None:
+    table = Outcomes()
+    batch(table, Stamp(1, 3, 60), "a", "b")
+    batch(table, Stamp(2, 3, 60), "c", "d")
+    assert kept(table, "a", "b", "c", "d") == ["b", "c", "d"]
+    assert len(table) == 3
+
+
+def test_an_outcome_lives_for_its_age_and_no_longer() -> None:
+    table = Outcomes()
+    batch(table, Stamp(1_000, 9, 2), "a")
+    batch(table, Stamp(3_000, 9, 2), "b")
+    assert kept(table, "a", "b") == ["a", "b"]
+    batch(table, Stamp(3_001, 9, 2))
+    assert kept(table, "a", "b") == ["b"]
+
+
+def test_time_never_goes_back() -> None:
+    """A new leader's clock may be behind the old one's."""
+    table = Outcomes()
+    batch(table, Stamp(10_000, 9, 2), "a")
+    assert table.advance_time(Stamp(1_000, 9, 2)) == 10_000
+    batch(table, Stamp(1_000, 9, 2), "b")
+    batch(table, Stamp(12_000, 9, 2))
+    assert kept(table, "a", "b") == ["a", "b"]
+    batch(table, Stamp(12_001, 9, 2))
+    assert len(table) == 0
+
+
+def test_batch_without_a_stamp_drops_nothing_and_leaves_the_time() -> None:
+    table = Outcomes()
+    batch(table, Stamp(10_000, 9, 2), "a")
+    batch(table, UNSTAMPED, "b")
+    assert kept(table, "a", "b") == ["a", "b"]
+    assert table.now_ms == 10_000
+
+
+def test_lower_limits_take_effect_with_the_batch_that_brings_them() -> None:
+    table = Outcomes()
+    batch(table, Stamp(1, 9, 60), *"abcdef")
+    batch(table, Stamp(2, 2, 60))
+    assert kept(table, *"abcdef") == ["e", "f"]

@@ -1,0 +1,186 @@
+"""What each command does to the state, and that each request id does it once."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from kvorum.mvcc.command import (
+    Command,
+    CompareAndSet,
+    Delete,
+    Put,
+    Stamp,
+    encode_batch,
+    encode_command,
+)
+from kvorum.mvcc.outcome import Outcome, Status
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.mvcc.store import Record
+
+STAMP = Stamp(time_ms=5_000, outcomes_count_max=100, outcomes_age_s_max=60)
+
+Apply = Callable[..., list[Outcome]]
+
+
+@pytest.fixture
+def machine() -> StateMachine:
+    return StateMachine()
+
+
+@pytest.fixture
+def apply(machine: StateMachine) -> Apply:
+    def apply(*commands: Command, stamp: Stamp = STAMP) -> list[Outcome]:
+        data = encode_batch([encode_command(command) for command in commands], stamp)
+        return machine.apply(machine.applied_index + 1, data)
+
+    return apply
+
+
+def test_put_creates_and_overwrites(machine: StateMachine, apply: Apply) -> None:
+    assert apply(Put("a", b"k", b"1"), Put("b", b"k", b"2")) == [
+        Outcome("a", Status.SUCCESS, "success", revision=1, time_ms=5_000),
+        Outcome("b", Status.SUCCESS, "success", revision=2, time_ms=5_000),
+    ]
+    assert machine.get(b"k") == Record(b"2", create_revision=1, mod_revision=2, version=2)
+
+
+def test_compare_and_set_compares_values_not_texts(machine: StateMachine, apply: Apply) -> None:
+    apply(Put("a", b"k", b'{"x":1,"y":[]}'))
+    [outcome] = apply(CompareAndSet("b", b"k", b'{ "y": [], "x": 1.0 }', b"2"))
+    assert outcome.success
+    assert machine.get(b"k") == Record(b"2", create_revision=1, mod_revision=2, version=2)
+
+
+def test_compare_and_set_of_another_value_changes_nothing(
+    machine: StateMachine, apply: Apply
+) -> None:
+    apply(Put("a", b"k", b"1"))
+    before = machine.get(b"k")
+    [outcome] = apply(CompareAndSet("b", b"k", b"true", b"2"))
+    assert outcome == Outcome("b", Status.VALUE_MISMATCH, "old value does not match", 1, 5_000)
+    assert not outcome.success
+    assert machine.get(b"k") is before
+
+
+@pytest.mark.parametrize("command", [CompareAndSet("b", b"a/b", b"1", b"2"), Delete("b", b"a/b")])
+def test_missing_key_is_named(
+    machine: StateMachine, apply: Apply, command: CompareAndSet | Delete
+) -> None:
+    apply(Put("a", b"k", b"1"))
+    message = 'key "a/b" doesn\'t exist'
+    assert apply(command) == [Outcome("b", Status.KEY_NOT_FOUND, message, 1, 5_000)]
+    assert (machine.revision, machine.key_count) == (1, 1)
+
+
+def test_key_that_is_not_utf8_has_a_message_too(apply: Apply) -> None:
+    [outcome] = apply(Delete("a", b"\xff"))
+    assert outcome.message == 'key "\\xff" doesn\'t exist'
+
+
+def test_delete_removes(machine: StateMachine, apply: Apply) -> None:
+    apply(Put("a", b"k", b"1"))
+    assert apply(Delete("b", b"k")) == [Outcome("b", Status.SUCCESS, "success", 2, 5_000)]
+    assert machine.get(b"k") is None
+    assert (machine.key_count, machine.size_bytes, machine.revision) == (0, 0, 2)
+
+
+def test_a_request_id_is_applied_once_and_keeps_its_first_outcome(
+    machine: StateMachine, apply: Apply
+) -> None:
+    """Thesis §6.3."""
+    [first] = apply(Put("a", b"k", b"1"))
+    apply(Put("b", b"k", b"2"))
+    assert apply(Put("a", b"k", b"1")) == [first]
+    assert apply(Delete("a", b"k")) == [first]  # the id decides, not what comes with it
+    assert machine.get(b"k") == Record(b"2", create_revision=1, mod_revision=2, version=2)
+    assert machine.outcome("a") == first
+
+
+def test_a_failure_is_remembered_as_well(machine: StateMachine, apply: Apply) -> None:
+    [first] = apply(Delete("a", b"k"))
+    apply(Put("b", b"k", b"1"))
+    assert apply(Delete("a", b"k")) == [first]
+    assert machine.get(b"k") is not None
+
+
+def test_duplicates_within_a_batch(machine: StateMachine, apply: Apply) -> None:
+    stamp = Stamp(5_000, outcomes_count_max=1, outcomes_age_s_max=60)
+    put, other = Put("a", b"k", b"1"), Put("b", b"k", b"2")
+    outcomes = apply(put, other, put, stamp=stamp)  # even if fewer are kept afterwards
+    assert [outcome.revision for outcome in outcomes] == [1, 2, 1]
+    assert (machine.revision, machine.outcome_count) == (2, 1)
+    assert machine.outcome("a") is None
+
+
+def test_forgotten_request_id_is_applied_again(machine: StateMachine, apply: Apply) -> None:
+    """The price of a bounded table; the bound is documented to clients."""
+    apply(Put("a", b"k", b"1"))
+    apply(stamp=Stamp(65_001, 100, 60))
+    assert machine.outcome("a") is None
+    [again] = apply(Put("a", b"k", b"1"), stamp=Stamp(65_002, 100, 60))
+    assert again.revision == 2
+
+
+def test_indexes_are_applied_in_order_without_gaps(machine: StateMachine) -> None:
+    machine.apply_noop(1)
+    machine.apply(2, encode_batch([], STAMP))
+    for index in (0, 1, 2, 4):
+        with pytest.raises(AssertionError, match=f"entry {index} applied where 3 was next"):
+            machine.apply(index, encode_batch([], STAMP))
+        with pytest.raises(AssertionError, match=f"entry {index} applied where 3 was next"):
+            machine.apply_noop(index)
+    assert machine.applied_index == 2
+
+
+def test_unreadable_batch_leaves_the_state_alone(machine: StateMachine, apply: Apply) -> None:
+    apply(Put("a", b"k", b"1"))
+    good = encode_batch([encode_command(Put("b", b"k", b"2"))], STAMP)
+    with pytest.raises(ValueError, match="batch"):
+        machine.apply(2, good[:-1])
+    assert (machine.applied_index, machine.revision, machine.outcome_count) == (1, 1, 1)
+
+
+def test_figures_for_metrics(machine: StateMachine, apply: Apply) -> None:
+    apply(Put("a", b"k1", b"12"), Put("b", b"k2", b"345"), Delete("c", b"k3"))
+    assert (machine.key_count, machine.size_bytes, machine.outcome_count) == (2, 9, 3)
+
+
+def some_state_digest() -> str:
+    """Digest of everything that follows from a fixed log, printed by a child process."""
+    machine = StateMachine()
+    for index in range(1, 200):
+        key, request_id = b"k%d" % (index % 17), f"r{index % 150}"
+        commands: list[Command] = [
+            Put(request_id, key, b'{"n":%d,"m":null}' % (index % 3)),
+            CompareAndSet(f"c{index}", key, b'{"m":null,"n":1.0}', b"[]"),
+            Delete(f"d{index}", b"k%d" % (index % 5)),
+        ]
+        stamp = Stamp(index * 1_000, 100, 20)
+        machine.apply(index, encode_batch([encode_command(c) for c in commands], stamp))
+    state = (
+        list(machine._store._records.items()),
+        list(machine._outcomes._oldest_first),
+        (machine.revision, machine.size_bytes, machine._outcomes.now_ms),
+    )
+    return hashlib.sha256(repr(state).encode()).hexdigest()
+
+
+def test_state_does_not_depend_on_the_process() -> None:
+    """Two processes with different hash seeds reach the same state in the same order."""
+    program = "import runpy, sys; print(runpy.run_path(sys.argv[1])['some_state_digest'](), end='')"
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", program, __file__],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert digests == [some_state_digest()] * 2
