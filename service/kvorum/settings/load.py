@@ -1,0 +1,99 @@
+"""Putting the sources together, and checking the variables against each other."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from kvorum.settings.addresses import collide
+from kvorum.settings.env_file import read_env_file
+from kvorum.settings.model import Settings
+from kvorum.settings.problems import FIELDS, Problem, configuration_error, problems_of
+
+
+def load_settings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Settings from the file, overridden by variables of the same name in ``environ``.
+
+    Variables of ``environ`` that are none of kvorum's are ignored; unknown ones in the
+    file are refused, because nobody else reads it. Raises ConfigurationError that names
+    every problem at once.
+    """
+    values, problems = read_env_file(env_file) if env_file else ({}, [])
+    values |= {name: environ[name] for name in FIELDS if name in environ}
+    settings = _validate(values, problems)
+    if problems:
+        raise configuration_error(str(env_file or "environment"), problems)
+    return settings
+
+
+def _validate(values: dict[str, str], problems: list[Problem]) -> Settings:
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        found = problems_of(error)
+        wrong = {problem.variable for problem in found}
+        problems += found
+        settings = Settings.model_validate(_made_up(values, wrong))
+    else:
+        wrong = set()
+    problems += [problem for involved, problem in _conflicts(settings) if not involved & wrong]
+    return settings
+
+
+def _made_up(values: dict[str, str], wrong: set[str]) -> dict[str, str]:
+    """Examples in place of wrong values, so that the others can still be compared."""
+    kept = {name: value for name, value in values.items() if name not in wrong}
+    required = (name for name in wrong if FIELDS[name].is_required())
+    return kept | {name: str((FIELDS[name].examples or [""])[0]) for name in required}
+
+
+def _conflicts(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
+    """Each with the variables that are involved."""
+    yield from _timeouts(settings)
+    yield from _addresses(settings)
+    yield from _sizes(settings)
+
+
+def _timeouts(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
+    low, high = settings.min_election_timeout_ms, settings.max_election_timeout_ms
+    broadcast = settings.broadcast_time_ms
+    if low > high:
+        name = "MIN_ELECTION_TIMEOUT_MS"
+        what = f"{low} is greater than MAX_ELECTION_TIMEOUT_MS, {high}"
+        hint = "The timeout is drawn between the two; a wide span avoids split votes."
+        yield {name, "MAX_ELECTION_TIMEOUT_MS"}, Problem(name, what, hint)
+    if low < 2 * broadcast:
+        name = "MIN_ELECTION_TIMEOUT_MS"
+        what = f"{low} is less than twice BROADCAST_TIME_MS, {broadcast}"
+        hint = (
+            "One late heartbeat would start an election. Five to ten times BROADCAST_TIME_MS "
+            f"is usual: {5 * broadcast} to {10 * broadcast}."
+        )
+        yield {name, "BROADCAST_TIME_MS"}, Problem(name, what, hint)
+
+
+def _addresses(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
+    peers = {"SELF_ADDRESS": settings.self_address, "LISTEN_ADDRESS": settings.listen_address}
+    for name, address in peers.items():
+        if collide(settings.rest_address, address):
+            what = f"{settings.rest_address} is taken by {name}, {address}"
+            hint = "Clients and nodes need a port each, for example 8081 and 8001."
+            yield {"REST_ADDRESS", name, "SELF_ADDRESS"}, Problem("REST_ADDRESS", what, hint)
+            return
+
+
+def _sizes(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
+    reserved_bytes = len(settings.executed_commands_key.encode())
+    if reserved_bytes > settings.key_bytes_max:
+        name = "EXECUTED_COMMANDS_KEY"
+        what = f"has {reserved_bytes} bytes, more than KEY_BYTES_MAX, {settings.key_bytes_max}"
+        yield (
+            {name, "KEY_BYTES_MAX"},
+            Problem(name, what, "It is a key like any other: shorten it."),
+        )
+    write_bytes = settings.key_bytes_max + 2 * settings.value_bytes_max
+    if write_bytes > settings.pending_bytes_max:
+        name = "PENDING_BYTES_MAX"
+        what = f"{settings.pending_bytes_max} is less than the largest write, {write_bytes}"
+        hint = "A compare-and-set holds two values: allow KEY_BYTES_MAX + 2 × VALUE_BYTES_MAX."
+        yield {name, "KEY_BYTES_MAX", "VALUE_BYTES_MAX"}, Problem(name, what, hint)
