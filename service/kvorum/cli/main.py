@@ -7,7 +7,6 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 EXAMPLES = """\
@@ -39,14 +38,19 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code: 0 fine, 1 a node could not start or failed, 2 wrong usage or settings."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        return _version()
     match arguments.command:
         case "serve":
             return _serve(arguments)
         case "dev":
             return _dev(arguments)
-        case _:
+        case "variables":
             return _variables()
+        case _:
+            parser.error("name a COMMAND; `kvorum --help` shows examples")
 
 
 def _parser() -> ArgumentParser:
@@ -56,8 +60,8 @@ def _parser() -> ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"kvorum {version('kvorum')}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     look = RawDescriptionHelpFormatter
     one = commands.add_parser(
         "serve", help="start one node", description=SERVE, formatter_class=look
@@ -88,6 +92,13 @@ def _dev(arguments: Namespace) -> int:
     from kvorum.cli.dev import run_cluster
 
     return run_cluster(arguments.env_file, os.environ, stdout=sys.stdout, stderr=sys.stderr)
+
+
+def _version() -> int:
+    from importlib.metadata import version
+
+    print(f"kvorum {version('kvorum')}")
+    return 0
 
 
 def _variables() -> int:

@@ -23,6 +23,7 @@ class Child:
     def __init__(self, plan: NodePlan, process: asyncio.subprocess.Process) -> None:
         self.plan = plan
         self._process = process
+        self.was_signalled = False
 
     @classmethod
     async def start(cls, plan: NodePlan, environ: Mapping[str, str]) -> "Child":
@@ -59,6 +60,7 @@ class Child:
         """To the whole group, if it still runs."""
         if not self.is_running:
             return
+        self.was_signalled = True
         with suppress(ProcessLookupError):  # it ended, and asyncio does not know yet
             os.killpg(self._process.pid, number)
 

@@ -71,7 +71,7 @@ class Supervisor:
 
     async def _watch(self, child: Child) -> None:
         await child.wait()
-        if self._stop.is_set():
+        if child.was_signalled:
             return
         running = sum(other.is_running for other in self._children)
         self._say(f"{child.plan.name} {child.how_it_ended()}; {running} of {self._size} nodes run")
@@ -81,7 +81,7 @@ class Supervisor:
             f"  its log: {child.plan.log_file}   start it again: {child.plan.restart_command}"
         )
         hopeless = self._leader is None and running < self._majority
-        if hopeless or not running:
+        if (hopeless or not running) and not self._stop.is_set():
             self._fail(f"{self._majority} nodes are needed for a leader; giving up")
 
     @property
