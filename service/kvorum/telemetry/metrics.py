@@ -23,6 +23,8 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from kvorum.raft.ready import Event, EventKind
+from kvorum.raft.types import NodeId, Term
 from kvorum.telemetry.distribution import Distribution
 
 FSYNC_BUCKETS_S = (
@@ -35,7 +37,6 @@ REQUEST_BUCKETS_S = (
 )
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
-ElectionKind = Literal["pre", "real"]
 FailureReason = Literal["no_leader", "overloaded", "unknown", "superseded"]
 
 
@@ -105,8 +106,10 @@ class RaftMetrics:
             ["kind"],
             registry=registry,
         )
-        kinds: tuple[ElectionKind, ...] = ("pre", "real")
-        self._elections = {kind: elections.labels(kind) for kind in kinds}
+        self._campaigns = {
+            EventKind.PRE_CAMPAIGN: elections.labels("pre"),
+            EventKind.CAMPAIGN: elections.labels("real"),
+        }
         self._committed = Counter(
             "kvorum_proposals_committed_total",
             "Writes of this node's clients that were committed and applied.",
@@ -127,13 +130,16 @@ class RaftMetrics:
             registry=registry,
         )
 
-    def election(self, kind: ElectionKind) -> None:
-        """This node began to ask for votes, or whether it would get them (pre)."""
-        self._elections[kind].inc()
+    def event(self, event: Event) -> None:
+        """Count a campaign; other events pass."""
+        counter = self._campaigns.get(event.kind)
+        if counter is not None:
+            counter.inc()
 
-    def leader_changed(self) -> None:
-        """Another leader than the last one is known now."""
-        self._leader_changes.inc()
+    def leader_changed(self, _term: Term, leader: NodeId | None) -> None:
+        """Another leader than the last one is known now; None: none is."""
+        if leader is not None:
+            self._leader_changes.inc()
 
     def proposals_committed(self, count: int) -> None:
         self._committed.inc(count)

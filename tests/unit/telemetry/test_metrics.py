@@ -5,6 +5,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from kvorum.raft.ready import Event, EventKind
+from kvorum.raft.types import NodeId, Term
 from kvorum.rest.observer import RestObserver
 from kvorum.telemetry.loop_lag import LoopLag
 from kvorum.telemetry.metrics import (
@@ -90,7 +92,7 @@ def test_everything_is_valid_in_both_formats(registry: CollectorRegistry) -> Non
 
 def test_two_nodes_in_one_process_do_not_share_figures(registry: CollectorRegistry) -> None:
     other = CollectorRegistry()
-    RaftMetrics(registry).leader_changed()
+    RaftMetrics(registry).leader_changed(Term(1), NodeId("a:1"))
     RaftMetrics(other)
     assert value(registry, "kvorum_leader_changes_total") == 1
     assert value(other, "kvorum_leader_changes_total") == 0
@@ -116,10 +118,11 @@ def test_node_gauges_are_read_at_each_scrape(registry: CollectorRegistry) -> Non
 
 def test_raft_counters(registry: CollectorRegistry) -> None:
     metrics = RaftMetrics(registry)
-    metrics.election("pre")
-    metrics.election("pre")
-    metrics.election("real")
-    metrics.leader_changed()
+    for kind in EventKind:
+        metrics.event(Event(kind, Term(2)))
+    metrics.event(Event(EventKind.PRE_CAMPAIGN, Term(3)))
+    metrics.leader_changed(Term(2), NodeId("a:1"))
+    metrics.leader_changed(Term(2), None)
     metrics.proposals_committed(64)
     metrics.read_index_batch()
     assert value(registry, "kvorum_elections_total", kind="pre") == 2
