@@ -9,6 +9,7 @@ from kvorum.raft.types import Index
 def on_append_entries(state: State, append: AppendEntries) -> None:
     """Entries or a heartbeat from the leader of our term."""
     state.election_elapsed = 0
+    state.leader_commit = append.commit
     log = state.log
     if not log.contains(append.prev):
         _refuse(state, append)

@@ -12,6 +12,8 @@ from kvorum.raft.types import Entry, HardState, Index, NodeId, Role, Term
 
 
 class State:
+    """Plain data with a few transitions; the rules are in the modules above it."""
+
     def __init__(
         self,
         options: CoreOptions,
@@ -28,6 +30,7 @@ class State:
         self.term = hard_state.term
         self.vote = hard_state.vote
         self.leader: NodeId | None = None
+        self.leader_commit = Index(0)  # what it said it had committed; ours may lag behind
         self.durable = hard_state  # term and vote that the disk holds
 
         self.election_elapsed = 0  # ticks since a leader was heard, or a campaign began

@@ -1,0 +1,183 @@
+"""The only owner of the core: inputs in, ``Ready`` out to disk, network and applier.
+
+One turn handles everything that is waiting: messages, then time, then requests.
+The disk works beside the loop, one batch at a time; while it does, messages are
+still handled, and new writes gather for the next batch (group commit without a
+timer: an idle node never waits).
+"""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Sequence
+
+import msgspec
+
+from kvorum.mvcc.command import Stamp, stamped
+from kvorum.node.applier import Applier
+from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.observer import NodeObserver
+from kvorum.node.options import NodeOptions
+from kvorum.node.ports import Clock, LogStore, Peers
+from kvorum.node.proposals import Proposals
+from kvorum.node.reads import Reads
+from kvorum.node.ticker import Ticker
+from kvorum.raft.core import Core
+from kvorum.raft.messages import AppendEntries, Message, Propose
+from kvorum.raft.ready import Ready, Save
+from kvorum.raft.types import NodeId, Term
+
+
+class Driver:
+    def __init__(
+        self,
+        options: NodeOptions,
+        core: Core,
+        log: LogStore,
+        peers: Peers,
+        applier: Applier,
+        proposals: Proposals,
+        reads: Reads,
+        leadership: LeadershipWatch,
+        observer: NodeObserver,
+        clock: Clock,
+        wake: asyncio.Event,
+    ) -> None:
+        """``wake`` is set by whoever has something for the driver."""
+        self._options = options
+        self._core = core
+        self._log = log
+        self._peers = peers
+        self._applier = applier
+        self._proposals = proposals
+        self._reads = reads
+        self._leadership = leadership
+        self._observer = observer
+        self._clock = clock
+        self._wake = wake
+        self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
+        self._inbox: list[Message] = []
+        self._saving: tuple[Save, Future[None]] | None = None
+        self._reign: tuple[Term, NodeId | None] = (Term(0), None)
+
+    def deliver(self, messages: Sequence[Message]) -> int:
+        """Messages from peers; returns how many were dropped because the inbox is full."""
+        room = self._options.inbox_max - len(self._inbox)
+        self._inbox.extend(messages[:room])
+        self._wake.set()
+        return max(0, len(messages) - room)
+
+    async def run(self) -> None:
+        """Until cancelled. Any exception is final: Raft recovers from the disk, not from here."""
+        loop = asyncio.get_running_loop()
+
+        def on_timer() -> None:
+            nonlocal timer
+            timer = loop.call_later(self._options.tick_s, on_timer)
+            self._wake.set()
+
+        timer = loop.call_later(self._options.tick_s, on_timer)
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                self._turn()
+        finally:
+            timer.cancel()
+            self._proposals.close()
+            self._reads.close()
+
+    # --- one turn ----------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._finish_save()
+        self._step_messages()
+        self._tick()
+        self._note_leadership()
+        self._propose()
+        self._process(self._core.ready())
+        if self._core.has_more():
+            self._wake.set()
+
+    def _step_messages(self) -> None:
+        if not self._inbox:
+            return
+        messages, self._inbox = self._inbox, []
+        step = self._core.step
+        for message in messages:
+            if isinstance(message, Propose):
+                # Time and retention in the log are the leader's, whoever took the request.
+                data = stamped(message.data, self._stamp())
+                message = msgspec.structs.replace(message, data=data)
+            elif isinstance(message, AppendEntries) and message.term >= self._core.state.term:
+                self._leadership.heard()
+            step(message)
+
+    def _tick(self) -> None:
+        due = self._ticker.take_due()
+        for _ in range(due):
+            self._core.tick()
+        if due:
+            self._proposals.expire()
+            self._reads.expire()
+
+    def _propose(self) -> None:
+        """Hand over what is waiting, unless the disk is busy: then it gathers on."""
+        if self._leadership.leader is None:
+            return
+        if self._saving is None:
+            for ticket, data in self._proposals.take_batches(self._stamp()):
+                self._core.propose(ticket, data)
+        ticket_or_none = self._reads.take_ticket()
+        if ticket_or_none is not None:
+            self._core.read_index(ticket_or_none)
+
+    def _stamp(self) -> Stamp:
+        options = self._options
+        return Stamp(
+            self._clock.wall_ms(), options.outcomes_count_max, options.outcomes_age_s_max
+        )
+
+    def _process(self, ready: Ready) -> None:
+        if ready.messages:
+            self._peers.send(ready.messages)  # overlaps the sync (§10.2.1)
+        if ready.save is not None:
+            self._start_save(ready.save)
+        for event in ready.events:
+            self._observer.event(event)
+        for receipt in ready.receipts:
+            self._proposals.on_receipt(receipt, self._applier.applied)
+        for state in ready.read_states:
+            self._reads.on_read_state(state)
+        if ready.committed:
+            self._applier.apply(ready.committed)
+        self._reads.serve(self._applier.applied)
+
+    # --- disk --------------------------------------------------------------------------
+
+    def _start_save(self, save: Save) -> None:
+        written = self._log.append(save.hard_state, save.entries)
+        self._saving = (save, written)
+        written.add_done_callback(lambda _: self._wake.set())
+
+    def _finish_save(self) -> None:
+        """A failed write raises here and ends the node: it is never retried."""
+        if self._saving is None or not self._saving[1].done():
+            return
+        save, written = self._saving
+        self._saving = None
+        written.result()
+        self._core.advance(save)  # only now do our promises leave (§3.8)
+
+    # --- who leads -----------------------------------------------------------------------
+
+    def _note_leadership(self) -> None:
+        state = self._core.state
+        reign = (state.term, state.leader)
+        if reign == self._reign:
+            return
+        if state.leader != self._reign[1]:
+            self._observer.leader_changed(state.term, state.leader)
+        self._reign = reign
+        self._leadership.report(state.leader)
+        if state.leader is not None:
+            self._proposals.on_new_leader()

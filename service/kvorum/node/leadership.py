@@ -1,0 +1,49 @@
+"""Who leads, since when nobody does, and when a leader was last heard."""
+
+from kvorum.node.options import NodeOptions
+from kvorum.node.ports import Clock
+from kvorum.raft.types import NodeId
+
+
+class LeadershipWatch:
+    """The driver reports what the core knows; requests ask what to expect."""
+
+    def __init__(self, options: NodeOptions, clock: Clock) -> None:
+        self._self = options.address
+        self._grace_s = options.leaderless_grace_s
+        self._clock = clock
+        self.leader: NodeId | None = None
+        self._leaderless_since_s = clock.monotonic_s()
+        self._heard_s: float | None = None
+
+    def heard(self) -> None:
+        """The leader spoke just now."""
+        self._heard_s = self._clock.monotonic_s()
+
+    def last_contact_s(self) -> float | None:
+        """Time since a leader was heard; 0 on the leader, None if never."""
+        if self.is_leader:
+            return 0.0
+        return None if self._heard_s is None else self._clock.monotonic_s() - self._heard_s
+
+    def report(self, leader: NodeId | None) -> None:
+        if leader is None and self.leader is not None:
+            self._leaderless_since_s = self._clock.monotonic_s()
+        self.leader = leader
+
+    @property
+    def is_leader(self) -> bool:
+        return self.leader == self._self
+
+    def is_hopeless(self) -> bool:
+        """No leader for so long that requests are refused at once instead of parked."""
+        return (
+            self.leader is None
+            and self._clock.monotonic_s() - self._leaderless_since_s > self._grace_s
+        )
+
+    def no_leader_message(self) -> str:
+        return (
+            "no leader: fewer than a majority of the nodes can reach each other; "
+            "nothing was applied, the same request is safe to send again"
+        )

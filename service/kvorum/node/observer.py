@@ -1,0 +1,50 @@
+"""The node's story for people: events of the core as log lines and counters.
+
+A quiet cluster logs nothing here; an election tells who asked, who refused and why.
+"""
+
+import logging
+from collections.abc import Callable
+
+from kvorum.raft.ready import Event, EventKind
+from kvorum.raft.types import NodeId, Term
+from kvorum.telemetry.metrics import RaftMetrics
+
+_log = logging.getLogger("kvorum.raft")
+
+_STORY = {
+    EventKind.PRE_CAMPAIGN: "no leader heard: asking whether a majority would elect this node",
+    EventKind.CAMPAIGN: "campaigning",
+    EventKind.VOTE: "granted a vote",
+    EventKind.REFUSE_VOTE: "refused a vote",
+    EventKind.LEADER: "this node leads",
+    EventKind.FOLLOW: "following a leader",
+    EventKind.STEP_DOWN: "no longer leads",
+    EventKind.TRUNCATE: "removed entries that a former leader never committed",
+    EventKind.REFUSE_APPEND: "cannot append yet",
+}
+_ROUTINE = {EventKind.REFUSE_APPEND}  # every catch-up begins with some
+
+
+class NodeObserver:
+    def __init__(self, metrics: RaftMetrics, name_of: Callable[[str], str]) -> None:
+        self._metrics = metrics
+        self._name_of = name_of
+
+    def event(self, event: Event) -> None:
+        self._metrics.event(event)
+        level = logging.DEBUG if event.kind in _ROUTINE else logging.INFO
+        if event.kind is EventKind.STEP_DOWN:
+            level = logging.WARNING
+        fields: dict[str, object] = {"term": event.term}
+        if event.node is not None:
+            fields["peer"] = self._name_of(event.node)
+        if event.why:
+            fields["why"] = event.why
+        _log.log(level, _STORY[event.kind], extra=fields)
+
+    def leader_changed(self, term: Term, leader: NodeId | None) -> None:
+        """``leader`` is None when the one known was lost."""
+        self._metrics.leader_changed(term, leader)
+        if leader is None:
+            _log.warning("no leader is known", extra={"term": term})

@@ -1,0 +1,36 @@
+"""A node's limits and patience, frozen at start."""
+
+from msgspec import Struct
+
+from kvorum.raft.types import NodeId
+
+
+class NodeOptions(Struct, frozen=True, kw_only=True):
+    """Times in seconds or ticks, sizes in bytes; see the settings of the same names."""
+
+    node_id: str  # SELF_ID, for people and answers
+    cluster_id: str
+    address: NodeId  # SELF_ADDRESS, the identity inside the log
+    internal_key: bytes
+    tick_s: float
+    heartbeat_ticks: int
+    election_ticks_min: int
+    election_ticks_max: int
+    request_timeout_s: float
+    pending_writes_max: int
+    pending_bytes_max: int
+    pending_reads_max: int
+    outcomes_count_max: int
+    outcomes_age_s_max: int
+    key_bytes_max: int
+    value_bytes_max: int
+    inbox_max: int = 8192  # messages from peers waiting for the driver
+
+    @property
+    def election_timeout_s_max(self) -> float:
+        return self.election_ticks_max * self.tick_s
+
+    @property
+    def leaderless_grace_s(self) -> float:
+        """How long requests wait for a leader to appear before they are refused."""
+        return 2 * self.election_timeout_s_max

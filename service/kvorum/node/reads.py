@@ -1,0 +1,148 @@
+"""Linearizable reads on their way: batch, prove leadership, wait, read (thesis §6.4).
+
+One batch at a time asks for a read index; reads that arrive meanwhile form the
+next. A batch without an answer asks again under a fresh ticket, so that a late
+answer to an earlier attempt can never serve a later read.
+"""
+
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from kvorum.errors import NoLeader, Overloaded
+from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.options import NodeOptions
+from kvorum.node.ports import Clock
+from kvorum.node.views import ReadResult
+from kvorum.raft.ready import ReadState
+from kvorum.raft.types import Index, Ticket
+from kvorum.telemetry.metrics import RaftMetrics
+
+
+class Waiter(Protocol):
+    """Someone who waits until this node has applied everything acknowledged so far."""
+
+    @property
+    def future(self) -> "Future[ReadResult] | Future[None]": ...
+
+    def serve(self) -> None:
+        """The state machine is recent enough: resolve the future."""
+        ...
+
+
+class _Batch:
+    __slots__ = ("deadline_s", "waiters")
+
+    def __init__(self, deadline_s: float) -> None:
+        self.deadline_s = deadline_s  # of its oldest read
+        self.waiters: list[Waiter] = []
+
+
+class Reads:
+    def __init__(
+        self,
+        options: NodeOptions,
+        clock: Clock,
+        leadership: LeadershipWatch,
+        metrics: RaftMetrics,
+        wake: Callable[[], None],
+    ) -> None:
+        self._metrics = metrics
+        self._options = options
+        self._clock = clock
+        self._leadership = leadership
+        self._wake = wake
+        self._forming: _Batch | None = None
+        self._asking: _Batch | None = None
+        self._ticket: Ticket | None = None  # of the present attempt
+        self._asked_s = 0.0
+        self._retry_s = 2 * options.heartbeat_ticks * options.tick_s
+        self._confirmed: deque[tuple[Index, _Batch]] = deque()
+        self._last_ticket = 0
+        self.pending = 0
+
+    def submit(self, waiter: Waiter) -> None:
+        """Raises :class:`NoLeader` or :class:`Overloaded` at once if it is pointless to wait."""
+        if self._leadership.is_hopeless():
+            raise NoLeader(self._leadership.no_leader_message())
+        if self.pending >= self._options.pending_reads_max:
+            raise Overloaded(
+                f"{self.pending} reads are waiting on this node (PENDING_READS_MAX); "
+                "try again shortly"
+            )
+        if self._forming is None:
+            deadline_s = self._clock.monotonic_s() + self._options.leaderless_grace_s
+            self._forming = _Batch(deadline_s)
+            self._wake()
+        self._forming.waiters.append(waiter)
+        self.pending += 1
+
+    def take_ticket(self) -> Ticket | None:
+        """The ticket to ask the core under now, or None: nothing to ask."""
+        if self._leadership.leader is None:
+            return None
+        if self._asking is None:
+            if self._forming is None:
+                return None
+            self._asking, self._forming = self._forming, None
+            self._ticket = None
+        if self._ticket is not None:
+            return None
+        self._last_ticket += 1
+        self._ticket = Ticket(self._last_ticket)
+        self._asked_s = self._clock.monotonic_s()
+        return self._ticket
+
+    def on_read_state(self, state: ReadState) -> None:
+        """An attempt was answered; an answer to an earlier attempt means nothing."""
+        if self._asking is None or state.ticket != self._ticket:
+            return
+        if state.index is None:
+            return  # not the leader (any more): the next tick asks again
+        self._confirmed.append((state.index, self._asking))
+        self._asking = None
+        self._metrics.read_index_batch()
+        if self._forming is not None:
+            self._wake()
+
+    def serve(self, applied: Index) -> None:
+        """Answer every confirmed batch that the state machine has caught up with."""
+        confirmed = self._confirmed
+        while confirmed and confirmed[0][0] <= applied:
+            for waiter in confirmed.popleft()[1].waiters:
+                self.pending -= 1
+                if not waiter.future.done():
+                    waiter.serve()
+
+    def expire(self) -> None:
+        """Repeat an attempt without answer, give up on batches that waited too long."""
+        now_s = self._clock.monotonic_s()
+        if self._ticket is not None and now_s - self._asked_s >= self._retry_s:
+            self._ticket = None
+        hopeless = self._leadership.is_hopeless()
+
+        def late(batch: _Batch | None) -> bool:
+            return batch is not None and (hopeless or batch.deadline_s <= now_s)
+
+        if late(self._asking):
+            self._fail(self._asking)
+            self._asking = None
+        if late(self._forming):
+            self._fail(self._forming)
+            self._forming = None
+        while self._confirmed and late(self._confirmed[0][1]):
+            self._fail(self._confirmed.popleft()[1])
+
+    def _fail(self, batch: _Batch | None) -> None:
+        for waiter in batch.waiters if batch else ():
+            self.pending -= 1
+            if not waiter.future.done():
+                waiter.future.set_exception(NoLeader(self._leadership.no_leader_message()))
+
+    def close(self) -> None:
+        """The node stops: nobody may be left waiting."""
+        for batch in (self._asking, self._forming, *(batch for _, batch in self._confirmed)):
+            self._fail(batch)
+        self._asking = self._forming = None
+        self._confirmed.clear()
