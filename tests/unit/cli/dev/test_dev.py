@@ -85,8 +85,9 @@ async def test_new_leader_is_reported(fakes: Directory, start_dev: StartDev) -> 
 async def test_nodes_that_cannot_start_end_it_with_their_last_words(
     fakes: Directory, start_dev: StartDev
 ) -> None:
+    third_is_up = "until grep -sq pid data/Node-3.log; do sleep 0.02; done"
     for number in (1, 2):
-        fakes.write_script(number, "echo 'kvorum: no space left'; exit 1")
+        fakes.write_script(number, f"{third_is_up}; echo 'kvorum: no space left'; exit 1")
     fakes.serve(3, "")
     dev = await start_dev()
     assert await dev.end() == 1
