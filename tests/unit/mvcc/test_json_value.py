@@ -98,6 +98,7 @@ def test_nesting_at_the_limit_is_compared_and_beyond_it_only_byte_for_byte() -> 
     [
         b"[" * NESTING_MAX + b"]" * NESTING_MAX,
         b'{"a":[' * (NESTING_MAX // 2) + b"1" + b"]}" * (NESTING_MAX // 2),
+        b"[[]," + b"[" * (NESTING_MAX - 1) + b"]" * (NESTING_MAX - 1) + b"]",
         b"[" + b"[]," * 500 + b"{}]",
         b'"' + b"[{" * 500 + b'"',
         b'["' + b'\\"[' * 500 + b'"]',

@@ -199,6 +199,7 @@ def test_connection_of_a_peer(registry: CollectorRegistry) -> None:
     metrics.dialled("a:1")
     assert figures() == [0, 1, 0]
     metrics.connected("a:1", True)
+    metrics.connected("a:1", True)
     assert figures() == [1, 1, 1]
     metrics.connected("a:1", False)
     metrics.connected("a:1", False)
