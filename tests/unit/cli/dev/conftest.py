@@ -59,13 +59,18 @@ class Directory:
         port = self.rest_ports[number - 1]
         self.write_script(number, f"exec {sys.executable} {FAKE_NODE} {port} '{leader}'")
 
-    def log(self, number: int) -> str:
-        return (self.path / "data" / f"Node-{number}.log").read_text()
+    async def in_log(self, number: int, pattern: str) -> str:
+        """The match's first group, once the pattern stands in the node's log."""
+        path = self.path / "data" / f"Node-{number}.log"
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                found = re.search(pattern, path.read_text()) if path.exists() else None
+                if found:
+                    return found[1]
+                await asyncio.sleep(0.01)  # a file that grows gives no event to wait for
 
-    def pid(self, number: int) -> int:
-        found = re.search(r"pid (\d+)", self.log(number))
-        assert found, f"node {number} has not said its pid"
-        return int(found[1])
+    async def pid(self, number: int) -> int:
+        return int(await self.in_log(number, r"pid (\d+)"))
 
 
 class Supervised:
