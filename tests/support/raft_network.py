@@ -1,0 +1,88 @@
+"""The model network: one queue of messages, and everything that may befall them."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from kvorum.raft.messages import Message
+from kvorum.raft.types import NodeId
+from tests.support.raft_cores import node_id
+
+Selector = Callable[[Message], bool]
+
+
+def every(_message: Message) -> bool:
+    return True
+
+
+class Network:
+    def __init__(self, ids: Sequence[NodeId], on_lost: Callable[[Message], None]) -> None:
+        self.ids = tuple(ids)
+        self.queue: list[Message] = []  # under way, in the order they were sent
+        self.held: list[Message] = []
+        self._holding: list[Selector] = []
+        self._cut: set[tuple[NodeId, NodeId]] = set()
+        self._on_lost = on_lost
+
+    def send(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            held = any(wanted(message) for wanted in self._holding)
+            (self.held if held else self.queue).append(message)
+
+    def take(self, wanted: Selector = every) -> list[Message]:
+        """Remove such messages from the queue."""
+        taken = [message for message in self.queue if wanted(message)]
+        self.queue = [message for message in self.queue if not wanted(message)]
+        return taken
+
+    def passes(self, message: Message) -> bool:
+        """Whether the link is up; a message is lost if it is down on arrival."""
+        return (message.sender, message.to) not in self._cut
+
+    # --- links -----------------------------------------------------------------------
+
+    def cut(self, sender: int, receiver: int) -> None:
+        """Messages in this direction are lost from now on."""
+        self._cut.add((node_id(sender), node_id(receiver)))
+
+    def partition(self, *groups: Iterable[int]) -> None:
+        """Only members of the same group hear each other; the unnamed are alone."""
+        group_of = {node_id(n): group for group, numbers in enumerate(groups) for n in numbers}
+        self._cut = {
+            (one, other)
+            for one in self.ids
+            for other in self.ids
+            if one != other and group_of.get(one, one) != group_of.get(other, other)
+        }
+
+    def isolate(self, number: int) -> None:
+        for other in range(1, len(self.ids) + 1):
+            if other != number:
+                self.cut(number, other)
+                self.cut(other, number)
+
+    def heal(self) -> None:
+        self._cut.clear()
+
+    # --- messages --------------------------------------------------------------------
+
+    def hold(self, wanted: Selector) -> None:
+        """Delay such messages, those under way included, until ``release``."""
+        self._holding.append(wanted)
+        self.held += self.take(wanted)
+
+    def release(self) -> None:
+        """What was held arrives after what is under way."""
+        self._holding.clear()
+        self.queue += self.held
+        self.held = []
+
+    def drop(self, wanted: Selector = every) -> list[Message]:
+        """Lose such messages, held ones included; says which."""
+        lost = [message for message in self.queue + self.held if wanted(message)]
+        self.queue = [message for message in self.queue if not wanted(message)]
+        self.held = [message for message in self.held if not wanted(message)]
+        for message in lost:
+            self._on_lost(message)
+        return lost
+
+    def duplicate(self, wanted: Selector = every) -> None:
+        self.queue += [message for message in self.queue if wanted(message)]
