@@ -1,0 +1,92 @@
+"""Puts the front end together."""
+
+from time import perf_counter
+
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from prometheus_client import CollectorRegistry
+
+from kvorum.node.service import KvService
+from kvorum.rest.controllers.cluster import cluster_routes
+from kvorum.rest.controllers.commands import command_routes
+from kvorum.rest.controllers.health import health_routes
+from kvorum.rest.controllers.keys import key_routes
+from kvorum.rest.controllers.site import site_routes
+from kvorum.rest.errors import exception_handler
+from kvorum.rest.hot import HotPath
+from kvorum.rest.keys import KeyApi
+from kvorum.rest.locations import KEY_PREFIX
+from kvorum.rest.observer import IgnoringObserver, RestObserver, method_label, route_label
+from kvorum.rest.options import RestOptions
+from kvorum.rest.site import SwaggerSite
+
+
+def create_app(
+    service: KvService,
+    options: RestOptions,
+    *,
+    registry: CollectorRegistry,
+    observer: RestObserver | None = None,
+) -> ASGIApp:
+    """The whole REST front end as one ASGI app; it needs no lifespan events.
+
+    ``registry`` is what ``/metrics`` shows; ``observer`` hears of every request.
+    """
+    observer = observer or IgnoringObserver()
+    keys = KeyApi(service, options)
+    framework = framework_app(service, keys, options, registry)
+    return FrontEnd(HotPath(keys, observer), framework, observer)
+
+
+def framework_app(
+    service: KvService, keys: KeyApi, options: RestOptions, registry: CollectorRegistry
+) -> Litestar:
+    """Every route, ``/key/{key}`` included, on Litestar alone."""
+    return Litestar(
+        route_handlers=[
+            *key_routes(keys),
+            *command_routes(service),
+            *cluster_routes(service, options),
+            *health_routes(service, registry),
+            *site_routes(SwaggerSite(), options),
+        ],
+        exception_handlers={Exception: exception_handler(service)},
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+class FrontEnd:
+    """ASGI app: keys take the hot path, all else the framework, observed."""
+
+    def __init__(self, hot: HotPath, framework: ASGIApp, observer: RestObserver) -> None:
+        self._hot = hot
+        self._framework = framework
+        self._observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await self._framework(scope, receive, send)
+        elif scope["raw_path"].startswith(KEY_PREFIX):
+            await self._hot(scope, receive, send)
+        else:
+            await self._observed(scope, receive, send)
+
+    async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        route, method = route_label(scope["path"]), method_label(scope["method"])
+        status = 500  # unless an answer begins
+        start_s = perf_counter()
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        if scope["method"] == "HEAD":  # the server leaves the body out
+            scope = {**scope, "method": "GET"}
+        try:
+            await self._framework(scope, receive, watched_send)
+        finally:
+            self._observer.request(route, method, status, perf_counter() - start_s)

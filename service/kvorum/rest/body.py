@@ -1,0 +1,163 @@
+"""Reads JSON bodies: bounded, strict, values kept as the bytes that were sent.
+
+``msgspec.Raw`` skips over a value, but its skipping checks everything that
+RFC 8259 asks for (numbers, escapes, surrogate pairs, control characters, no NaN)
+except that strings are UTF-8 and that nesting has a limit. Both are checked here.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from litestar.types import Receive
+from msgspec import Raw, Struct
+
+from kvorum.errors import InvalidRequest, TooLarge
+from kvorum.mvcc.json_value import NESTING_MAX, check_nesting
+from kvorum.rest.faults import MalformedJson, Position
+
+_ENVELOPE_BYTES_MAX = 4096  # names, braces and white space around the values
+_NAMES_SHOWN_MAX = 5
+_NAME_SHOWN_MAX = 64  # characters
+
+_POSITION = re.compile(r" ?\(byte (\d+)\)$")
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+
+
+class PutFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The body of POST and PUT."""
+
+    value: Raw
+
+
+class SwapFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
+    """The body of PATCH."""
+
+    old_value: Raw
+    new_value: Raw
+
+
+_Fields = TypeVar("_Fields")
+
+_PUT_SHAPE = '{"value": any JSON}'
+_SWAP_SHAPE = '{"oldValue": any JSON, "newValue": any JSON}'
+_put_decoder = msgspec.json.Decoder(PutFields).decode
+_swap_decoder = msgspec.json.Decoder(SwapFields).decode
+_members_decoder = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def body_bytes_max(values: int, value_bytes_max: int) -> int:
+    """How long a body with so many values can be."""
+    return values * value_bytes_max + _ENVELOPE_BYTES_MAX
+
+
+async def read_body(receive: Receive, declared: int | None, bytes_max: int) -> bytes:
+    """The whole body; holds at most ``bytes_max`` and what one message brings.
+
+    Raises ``TooLarge``, without reading on, and ``InvalidRequest`` if the client leaves.
+    """
+    if declared is not None and declared > bytes_max:
+        raise _body_too_large(bytes_max)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body = message["body"]
+        if len(body) > bytes_max:
+            raise _body_too_large(bytes_max)
+        return body
+    collected = bytearray()
+    while message["type"] == "http.request":
+        collected += message["body"]
+        if len(collected) > bytes_max:
+            raise _body_too_large(bytes_max)
+        if not message["more_body"]:
+            return bytes(collected)
+        message = await receive()
+    raise InvalidRequest("the connection was closed before the whole body had arrived")
+
+
+def _body_too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {bytes_max} bytes, the most this node reads")
+
+
+def parse_put(body: bytes, value_bytes_max: int) -> bytes:
+    """The JSON text of ``value``; raises ``InvalidRequest`` and ``TooLarge``."""
+    fields = _decoded(_put_decoder, body, _PUT_SHAPE)
+    return _checked(fields.value, "value", value_bytes_max)
+
+
+def parse_swap(body: bytes, value_bytes_max: int) -> tuple[bytes, bytes]:
+    """The JSON texts of ``oldValue`` and ``newValue``; raises as :func:`parse_put`."""
+    fields = _decoded(_swap_decoder, body, _SWAP_SHAPE)
+    return (
+        _checked(fields.old_value, "oldValue", value_bytes_max),
+        _checked(fields.new_value, "newValue", value_bytes_max),
+    )
+
+
+def _checked(raw: Raw, name: str, value_bytes_max: int) -> bytes:
+    value = bytes(raw)
+    if len(value) > value_bytes_max:
+        raise TooLarge(f"{name} has {len(value)} bytes; a value may have at most {value_bytes_max}")
+    try:
+        check_nesting(value)
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}") from error
+    return value
+
+
+def _decoded(decode: Callable[[bytes], _Fields], body: bytes, expected: str) -> _Fields:
+    try:
+        if not body.isascii():
+            body.decode()
+        return decode(body)
+    except UnicodeDecodeError as error:
+        raise _malformed(body, "not UTF-8", error.start, expected) from error
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(_wrong_fields(body, expected)) from error
+    except msgspec.DecodeError as error:
+        raise _malformed(body, *_reason(body, str(error)), expected) from error
+    except RecursionError as error:
+        raise InvalidRequest(f"the body is nested deeper than {NESTING_MAX} levels") from error
+
+
+def _reason(body: bytes, message: str) -> tuple[str, int]:
+    """What is wrong and at which byte, from the decoder's message."""
+    position = _POSITION.search(message)
+    if position is not None:
+        reason = message[: position.start()].removeprefix("JSON is malformed: ")
+        return reason, int(position[1])
+    surrogate = _LONE_SURROGATE.search(body)
+    if surrogate is not None:  # the decoder looks for the other half beyond the end
+        return "half of a surrogate pair", surrogate.start()
+    return "it ends too early", len(body)
+
+
+def _malformed(body: bytes, reason: str, byte: int, expected: str) -> MalformedJson:
+    line_start = body.rfind(b"\n", 0, byte) + 1
+    position = Position(
+        byte=byte,
+        line=body.count(b"\n", 0, byte) + 1,
+        column=len(body[line_start:byte].decode("utf-8", "replace")) + 1,
+    )
+    return MalformedJson(
+        f"the body is not valid JSON: {reason} at byte {position.byte} "
+        f"(line {position.line}, column {position.column}); expected {expected}",
+        position,
+    )
+
+
+def _wrong_fields(body: bytes, expected: str) -> str:
+    """Names every missing and every unknown member, not only the first."""
+    try:
+        members = _members_decoder(body).keys()
+    except msgspec.ValidationError:
+        return f"the body is JSON, but not an object; expected {expected}"
+    names = re.findall(r'"(\w+)":', expected)
+    missing = [name for name in names if name not in members]
+    unknown = [name[:_NAME_SHOWN_MAX] for name in members if name not in names]
+    problems = [f"missing {name!r}" for name in missing]
+    problems += [f"unknown {name!r}" for name in unknown[:_NAMES_SHOWN_MAX]]
+    if len(unknown) > _NAMES_SHOWN_MAX:
+        problems.append(f"{len(unknown) - _NAMES_SHOWN_MAX} more unknown")
+    return f"the body has the wrong fields: {', '.join(problems)}; expected {expected}"

@@ -1,0 +1,135 @@
+"""``/cluster/…``: where a node stands, and its log."""
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Raw
+
+from kvorum.mvcc.command import Command, CompareAndSet, Put
+from kvorum.node.service import KvService
+from kvorum.node.views import ClusterInfo, LogEntry, LogPage
+from kvorum.rest.answer import Answer
+from kvorum.rest.schemas import (
+    ClusterInfoAnswer,
+    ClusterLogAnswer,
+    LogCommand,
+    LogItem,
+    NodeInfo,
+    Peer,
+)
+
+LOG_LIMIT_MAX = 1000
+LOG_LIMIT = 100
+
+_NULL = Raw(b"null")
+_ITEM_BYTES = 200  # names and numbers around an item's key and values, roughly
+_encode = msgspec.json.Encoder().encode
+
+
+def info_answer(service: KvService) -> Answer:
+    """The contract's fields and a few more."""
+    leadership = service.leadership()
+    body = ClusterInfoAnswer(
+        is_leader=leadership.is_leader,
+        leader_id=leadership.leader_id,
+        info=_node_info(service.cluster_info(), leads=leadership.is_leader),
+    )
+    return Answer(200, _encode(body))
+
+
+def log_answer(service: KvService, *, first_index: int, limit: int, bytes_max: int) -> Answer:
+    """One page of the log, one item per command.
+
+    ``limit`` counts entries. A page ends early, but after one entry at least, once
+    it has about ``bytes_max`` bytes.
+    """
+    leadership = service.leadership()
+    page = service.cluster_log(first_index, limit)
+    items, next_from = _items(page, bytes_max)
+    body = ClusterLogAnswer(
+        is_leader=leadership.is_leader,
+        leader_id=leadership.leader_id,
+        entries=items,
+        last_index=page.last_index,
+        next_from=next_from,
+    )
+    return Answer(200, _encode(body))
+
+
+def _node_info(info: ClusterInfo, *, leads: bool) -> NodeInfo:
+    next_index, match_index = _progress(info) if leads else ([], [])
+    return NodeInfo(
+        node_id=info.node_id,
+        cluster_id=info.cluster_id,
+        role=info.role,
+        current_term=info.current_term,
+        commit_index=info.commit_index,
+        last_applied=info.last_applied,
+        last_index=info.last_index,
+        revision=info.revision,
+        next_index=next_index,
+        match_index=match_index,
+        members=list(info.members),
+        peers=[
+            Peer(node=peer.node, next_index=peer.next_index, match_index=peer.match_index)
+            for peer in info.peers
+        ],
+    )
+
+
+def _progress(info: ClusterInfo) -> tuple[list[int], list[int]]:
+    """Next and match index of every member, in order; the leader's own is its last entry."""
+    peers = {peer.node: peer for peer in info.peers}
+    next_index, match_index = [], []
+    for member in info.members:
+        peer = peers.get(member)
+        next_index.append(peer.next_index if peer else info.last_index + 1)
+        match_index.append(peer.match_index if peer else info.last_index)
+    return next_index, match_index
+
+
+def _items(page: LogPage, bytes_max: int) -> tuple[list[LogItem], int | None]:
+    items: list[LogItem] = []
+    size = 0
+    for entry in page.entries:
+        if items and size >= bytes_max:
+            return items, entry.index
+        for item in _entry_items(entry):
+            items.append(item)
+            size += _size(item)
+    return items, page.next_index
+
+
+def _entry_items(entry: LogEntry) -> Iterator[LogItem]:
+    commands: tuple[Command | None, ...] = entry.commands or (None,)
+    for command in commands:
+        yield LogItem(
+            index=entry.index,
+            term=entry.term,
+            committed=entry.committed,
+            command=None if command is None else _log_command(command),
+        )
+
+
+def _log_command(command: Command) -> LogCommand:
+    old_value, new_value, kind = _NULL, _NULL, "delete"
+    if isinstance(command, Put):
+        new_value, kind = Raw(command.value), "set"
+    elif isinstance(command, CompareAndSet):
+        old_value, new_value = Raw(command.expected), Raw(command.value)
+        kind = "compare_and_set"
+    return LogCommand(
+        id=command.request_id,
+        key=command.key.decode(),
+        old_value=old_value,
+        new_value=new_value,
+        type=kind,
+    )
+
+
+def _size(item: LogItem) -> int:
+    command = item.command
+    if command is None:
+        return _ITEM_BYTES
+    values = len(bytes(command.old_value)) + len(bytes(command.new_value))
+    return _ITEM_BYTES + len(command.key) + values

@@ -1,0 +1,39 @@
+"""What the front end reports of every request, and under which labels."""
+
+from typing import Protocol
+
+KEY_ROUTE = "/key/{key}"
+OTHER = "other"
+
+_PLAIN_ROUTES = frozenset(
+    {"/", "/cluster/info", "/cluster/log", "/livez", "/readyz", "/metrics", "/swagger"}
+)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RestObserver(Protocol):
+    """Fits a set of metrics; called once a request, after its answer was sent."""
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None: ...
+
+
+class IgnoringObserver:
+    """For those who measure elsewhere."""
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        pass
+
+
+def route_label(path: str) -> str:
+    """The route's template: a label must not take as many values as there are paths."""
+    if path in _PLAIN_ROUTES:
+        return path
+    if path.startswith("/command/"):
+        return "/command/{id}"
+    if path.startswith("/swagger/"):
+        return "/swagger/{asset}"
+    return OTHER
+
+
+def method_label(method: str) -> str:
+    return method if method in _METHODS else OTHER

@@ -1,0 +1,250 @@
+"""``/key/{key}`` in the document."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from kvorum.errors import (
+    Forbidden,
+    InvalidRequest,
+    NoLeader,
+    OutcomeUnknown,
+    Overloaded,
+    TooLarge,
+)
+from kvorum.rest.faults import MalformedJson, UnsupportedMediaType
+from kvorum.rest.openapi.parts import (
+    JsonObject,
+    PutBody,
+    SwapBody,
+    json_answer,
+    problem_answer,
+    ref,
+    sends,
+    uses,
+)
+from kvorum.rest.problems import INTERNAL, KEY_NOT_FOUND, KINDS, UNEXPECTED_DETAIL, VALUE_MISMATCH
+from kvorum.rest.schemas import AcceptedAnswer, ReadAnswer, WriteAnswer
+
+_ID = "Node-1-17"
+_COMMON = {"isLeader": True, "leaderId": "Node-1", "requestId": _ID}
+_WRITTEN = _COMMON | {"success": True, "message": "success", "revision": 42}
+_READ = _WRITTEN | {
+    "value": {"colour": "green"},
+    "createRevision": 7,
+    "modRevision": 42,
+    "version": 3,
+}
+_UNDONE = {"requestId": _ID, "success": False, "revision": 42}
+
+_INVALID = (
+    "The key, a parameter, a header or the body cannot be understood. Nothing was applied.",
+    KINDS[InvalidRequest],
+    "consistency='strong' is unknown; choose linearizable or stale",
+)
+_MALFORMED = (
+    (
+        "The key, a parameter, a header or the body cannot be understood; `position` says where "
+        "the body stops being JSON. Nothing was applied."
+    ),
+    KINDS[MalformedJson],
+    (
+        "the body is not valid JSON: trailing comma in object at byte 12 (line 1, column 13); "
+        'expected {"value": any JSON}'
+    ),
+)
+
+
+def key_paths() -> JsonObject:
+    """The path item: POST and PUT are the same."""
+    put = "Stores any JSON value, whatever the key held before. Answers when the write is applied."
+    return {
+        "/key/{key}": {
+            "parameters": [uses("Key")],
+            "get": _get(),
+            "put": _write("putKeyAgain", "Set a key (same as POST)", put, PutBody),
+            "post": _write("putKey", "Set a key", put, PutBody),
+            "patch": _swap(),
+            "delete": _delete(),
+        }
+    }
+
+
+def _get() -> JsonObject:
+    headers = [uses("Consistency"), uses("IdempotencyKey"), uses("Prefer")]
+    return {
+        "tags": ["keys"],
+        "operationId": "getKey",
+        "summary": "Read a key",
+        "description": "Linearizable unless `consistency=stale`. With `Prefer: respond-async` the "
+        "value is fetched from `/command/{requestId}` on the same node.",
+        "parameters": headers,
+        "responses": {
+            "200": json_answer(ReadAnswer, "The value.", _READ),
+            "202": _accepted(),
+            "400": problem_answer(*_INVALID),
+            "403": _forbidden(),
+            "404": _missing("key not found"),
+            "413": _too_large("the key has 2048 bytes; at most 1024 are allowed"),
+            **_unavailable(),
+            "500": _internal(),
+        },
+    }
+
+
+def _write(operation: str, summary: str, description: str, body: type[Struct]) -> JsonObject:
+    return {
+        "tags": ["keys"],
+        "operationId": operation,
+        "summary": summary,
+        "description": description,
+        "parameters": [uses("IdempotencyKey"), uses("Prefer")],
+        "requestBody": _body(body, {"value": {"colour": "green"}}),
+        "responses": _body_responses(),
+    }
+
+
+def _swap() -> JsonObject:
+    operation = _write(
+        "compareAndSetKey",
+        "Compare and set",
+        "Stores `newValue` if the key holds `oldValue`. Values are compared deeply; numbers as "
+        "numbers (`1` equals `1.0`), objects whatever the order of their members.",
+        SwapBody,
+    )
+    example = {"oldValue": {"colour": "green"}, "newValue": {"colour": "red"}}
+    operation["requestBody"] = _body(SwapBody, example)
+    message = "old value does not match"
+    extra = _UNDONE | {"message": message}
+    operation["responses"] |= {
+        "404": _missing('key "colour" doesn\'t exist'),
+        "409": problem_answer(
+            "The key holds something else. Nothing was changed.",
+            VALUE_MISMATCH,
+            message,
+            extra=extra,
+        ),
+    }
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+    return operation
+
+
+def _delete() -> JsonObject:
+    return {
+        "tags": ["keys"],
+        "operationId": "deleteKey",
+        "summary": "Delete a key",
+        "description": "Answers when the deletion is applied.",
+        "parameters": [uses("IdempotencyKey"), uses("Prefer")],
+        "responses": {
+            "200": json_answer(WriteAnswer, "Applied.", _WRITTEN),
+            "202": _accepted(),
+            "400": problem_answer(*_INVALID),
+            "403": _forbidden(),
+            "404": _missing('key "colour" doesn\'t exist'),
+            "413": _too_large("the key has 2048 bytes; at most 1024 are allowed"),
+            **_unavailable(),
+            "500": _internal(),
+            "504": _unknown(),
+        },
+    }
+
+
+def _body(schema: type[Struct], example: Any) -> JsonObject:
+    return {
+        "required": True,
+        "description": "JSON in UTF-8 (RFC 8259); a value may have VALUE_BYTES_MAX bytes (1.5 MiB "
+        "unless configured) and 100 levels of nesting. It is stored as it was sent.",
+        "content": {"application/json": {"schema": ref(schema), "example": example}},
+    }
+
+
+def _body_responses() -> JsonObject:
+    unsupported = (
+        "the body is declared as application/x-www-form-urlencoded, but only JSON is understood; "
+        "send the header Content-Type: application/json "
+        "(with curl: -H 'Content-Type: application/json')"
+    )
+    position = {"position": {"byte": 12, "line": 1, "column": 13}}
+    return {
+        "200": json_answer(WriteAnswer, "Applied.", _WRITTEN),
+        "202": _accepted(),
+        "400": problem_answer(*_MALFORMED, extra=position),
+        "403": _forbidden(),
+        "413": _too_large("value has 2000000 bytes; a value may have at most 1572864"),
+        "415": problem_answer(
+            "The body is not declared as JSON. Nothing was applied.",
+            KINDS[UnsupportedMediaType],
+            unsupported,
+        ),
+        **_unavailable(),
+        "500": _internal(),
+        "504": _unknown(),
+    }
+
+
+def _accepted() -> JsonObject:
+    headers = {"Location": sends("Location"), "Preference-Applied": sends("PreferenceApplied")}
+    description = "Taken, because of `Prefer: respond-async`; not yet committed."
+    return json_answer(AcceptedAnswer, description, _COMMON, headers)
+
+
+def _forbidden() -> JsonObject:
+    return problem_answer(
+        "The key is the store's own (EXECUTED_COMMANDS_KEY).",
+        KINDS[Forbidden],
+        "cannot get value of internal key",
+        instance="/key/_executed",
+    )
+
+
+def _missing(message: str) -> JsonObject:
+    extra = _UNDONE | {"message": message}
+    return problem_answer("There is no such key.", KEY_NOT_FOUND, message, extra=extra)
+
+
+def _too_large(detail: str) -> JsonObject:
+    description = "The key, the body or a value is over its limit. Nothing was applied."
+    return problem_answer(description, KINDS[TooLarge], detail)
+
+
+def _unavailable() -> JsonObject:
+    retry = {"Retry-After": sends("RetryAfter")}
+    extra = {"requestId": _ID}
+    return {
+        "429": problem_answer(
+            "Too many requests are waiting on this node. Certainly not applied: retry freely.",
+            KINDS[Overloaded],
+            "10000 writes are waiting already; try again later",
+            extra=extra,
+            headers=retry,
+        ),
+        "503": problem_answer(
+            "No leader, or no majority to lead. Certainly not applied: retry freely.",
+            KINDS[NoLeader],
+            "no leader is known; a majority of the nodes must be running",
+            extra=extra | {"isLeader": False, "leaderId": ""},
+            headers=retry,
+        ),
+    }
+
+
+def _unknown() -> JsonObject:
+    detail = (
+        "no answer within 5000 ms. It may or may not be applied. Find out with GET "
+        f"/command/{_ID}, or send the same request again with the header Idempotency-Key: {_ID} "
+        "- it is applied once at most"
+    )
+    return problem_answer(
+        "The outcome is unknown: the write may yet be applied. `detail` says how to find out.",
+        KINDS[OutcomeUnknown],
+        detail,
+        extra={"requestId": _ID},
+        headers={"Location": sends("Location")},
+    )
+
+
+def _internal() -> JsonObject:
+    return problem_answer(
+        "A defect of this node; the outcome of a write is unknown.", INTERNAL, UNEXPECTED_DETAIL
+    )

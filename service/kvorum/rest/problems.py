@@ -1,0 +1,159 @@
+"""Errors as problem details (RFC 9457): which status, which kind, which headers.
+
+One table says it all; an exception is looked up by its class, then its bases.
+"""
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from kvorum.errors import (
+    Forbidden,
+    InvalidRequest,
+    NoLeader,
+    OutcomeUnknown,
+    Overloaded,
+    Rejected,
+    TooLarge,
+)
+from kvorum.node.views import Leadership
+from kvorum.rest.answer import PROBLEM_TYPE, Answer, Headers
+from kvorum.rest.faults import (
+    MalformedJson,
+    MethodNotAllowed,
+    NotReady,
+    UnknownRoute,
+    UnsupportedMediaType,
+)
+from kvorum.rest.locations import command_location
+from kvorum.rest.schemas import Problem
+
+
+class Kind(Struct, frozen=True):
+    """A kind of problem; ``name`` ends its type URI."""
+
+    status: int
+    name: str
+    title: str
+
+    @property
+    def type_uri(self) -> str:
+        return f"urn:kvorum:problem:{self.name}"
+
+
+INTERNAL = Kind(500, "internal-error", "Internal error")
+KEY_NOT_FOUND = Kind(404, "key-not-found", "Key not found")
+VALUE_MISMATCH = Kind(409, "value-mismatch", "Old value does not match")
+
+KINDS: Mapping[type[Exception], Kind] = MappingProxyType(
+    {
+        InvalidRequest: Kind(400, "invalid-request", "Invalid request"),
+        MalformedJson: Kind(400, "malformed-json", "Malformed JSON"),
+        Forbidden: Kind(403, "internal-key", "Internal key"),
+        UnknownRoute: Kind(404, "unknown-route", "Unknown route"),
+        MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
+        TooLarge: Kind(413, "too-large", "Too large"),
+        UnsupportedMediaType: Kind(415, "unsupported-media-type", "Unsupported media type"),
+        Overloaded: Kind(429, "overloaded", "Overloaded"),
+        Rejected: Kind(503, "rejected", "Rejected"),
+        NoLeader: Kind(503, "no-leader", "No leader"),
+        NotReady: Kind(503, "not-ready", "Not ready"),
+        OutcomeUnknown: Kind(504, "outcome-unknown", "Outcome unknown"),
+    }
+)
+
+UNEXPECTED_DETAIL = (
+    "this node met an unexpected error; it is in the node's log. A write may or may not have "
+    "been applied: repeat it only under the same Idempotency-Key"
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Context(Struct, frozen=True, gc=False):
+    """What a problem says about the request it ended; ``request_id`` "" if it had none."""
+
+    path: str
+    leadership: Leadership
+    request_id: str = ""
+
+
+def kind_of(error: Exception) -> Kind:
+    """The kind of the error's class or its nearest base; ``INTERNAL`` for what nobody expected."""
+    for base in type(error).__mro__:
+        kind = KINDS.get(base)
+        if kind is not None:
+            return kind
+    return INTERNAL
+
+
+def problem_of(error: Exception, context: Context) -> Answer:
+    """The answer to a request that ended in ``error``."""
+    kind = kind_of(error)
+    problem = Problem(
+        type=kind.type_uri,
+        title=kind.title,
+        status=kind.status,
+        detail=(detail := _detail(error, kind)),
+        error=detail,
+        instance=context.path,
+        is_leader=context.leadership.is_leader,
+        leader_id=context.leadership.leader_id,
+        request_id=_request_id(error, context) or UNSET,
+        position=error.position if isinstance(error, MalformedJson) else UNSET,
+    )
+    return encoded(problem, _headers(error))
+
+
+def encoded(problem: Problem, headers: Headers = ()) -> Answer:
+    """The problem as it goes over the wire."""
+    return Answer(problem.status, _encode(problem), PROBLEM_TYPE, headers)
+
+
+def framework_problem(status: int, title: str, detail: str, context: Context) -> Answer:
+    """An error that the framework found: the table has no row for it."""
+    leadership = context.leadership
+    return encoded(
+        Problem(
+            type="about:blank",
+            title=title,
+            status=status,
+            detail=detail,
+            error=detail,
+            instance=context.path,
+            is_leader=leadership.is_leader,
+            leader_id=leadership.leader_id,
+        )
+    )
+
+
+def _detail(error: Exception, kind: Kind) -> str:
+    if kind is INTERNAL:
+        return UNEXPECTED_DETAIL
+    if isinstance(error, OutcomeUnknown):
+        return (
+            f"{error}. It may or may not be applied. Find out with "
+            f"GET {command_location(error.request_id)}, or send the same request again with the "
+            f"header Idempotency-Key: {error.request_id} - it is applied once at most"
+        )
+    return str(error)
+
+
+def _request_id(error: Exception, context: Context) -> str:
+    return error.request_id if isinstance(error, OutcomeUnknown) else context.request_id
+
+
+def _headers(error: Exception) -> Headers:
+    if isinstance(error, Rejected):
+        seconds = max(1, math.ceil(error.retry_after_s))
+        return ((b"retry-after", b"%d" % seconds),)
+    if isinstance(error, NotReady):
+        return ((b"retry-after", b"1"),)
+    if isinstance(error, MethodNotAllowed):
+        return ((b"allow", error.allowed.encode("ascii")),)
+    if isinstance(error, OutcomeUnknown):
+        return ((b"location", command_location(error.request_id).encode("ascii")),)
+    return ()

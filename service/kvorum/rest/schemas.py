@@ -1,0 +1,232 @@
+"""Every JSON object that an answer can be: the encoder's source and the document's.
+
+Field names on the wire are the ones here in camelCase.
+"""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from kvorum.rest.faults import Position
+
+IsLeader = Annotated[bool, Meta(description="Whether the node that answered leads the cluster.")]
+LeaderId = Annotated[
+    str,
+    Meta(
+        description="SELF_ID of the leader as far as this node knows; empty while there is none.",
+        examples=["Node-1"],
+    ),
+]
+RequestId = Annotated[
+    str,
+    Meta(
+        description="Names this request: look it up at `/command/{id}`, or send the request "
+        "again with it as `Idempotency-Key`.",
+        examples=["Node-1-0190b3c2-17"],
+    ),
+]
+Success = Annotated[bool, Meta(description="Whether the command did what it was asked to.")]
+Message = Annotated[
+    str,
+    Meta(
+        description="`success`, or why not: `key not found`, `old value does not match`, "
+        '`key "K" doesn\'t exist`.',
+        examples=["success"],
+    ),
+]
+Revision = Annotated[
+    int,
+    Meta(
+        description="Revision of the store: the one that the write made, or the one that was read.",
+        examples=[42],
+    ),
+]
+CreateRevision = Annotated[
+    int, Meta(description="Revision at which the key was created.", examples=[7])
+]
+ModRevision = Annotated[
+    int, Meta(description="Revision at which the key was last written.", examples=[42])
+]
+Version = Annotated[
+    int, Meta(description="Writes since the key was created, from 1.", examples=[3])
+]
+JsonText = Annotated[Raw, Meta(description="Any JSON value.", examples=[{"colour": "green"}])]
+LastContactMs = Annotated[
+    int | None,
+    Meta(
+        description="Stale reads: milliseconds since this node last heard from a leader "
+        "(0 on the leader); null if it has not since it started.",
+        examples=[12],
+    ),
+]
+AppliedIndex = Annotated[
+    int, Meta(description="Stale reads: last log index applied here.", examples=[118])
+]
+CommitIndex = Annotated[
+    int, Meta(description="Stale reads: last log index known as committed here.", examples=[118])
+]
+
+
+class _Answer(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit_defaults=True):
+    """What all answers have in common."""
+
+    is_leader: IsLeader
+    leader_id: LeaderId
+
+
+class AcceptedAnswer(_Answer, frozen=True, kw_only=True):
+    """The request was taken; its outcome will be at `/command/{requestId}`."""
+
+    request_id: RequestId
+
+
+class WriteAnswer(_Answer, frozen=True, kw_only=True):
+    """The write is committed and applied."""
+
+    request_id: RequestId
+    success: Success
+    message: Message
+    revision: Revision
+
+
+class ReadAnswer(_Answer, frozen=True, kw_only=True):
+    """The value of a key, and the revisions that made it."""
+
+    request_id: RequestId
+    success: Success
+    message: Message
+    value: JsonText
+    revision: Revision
+    create_revision: CreateRevision
+    mod_revision: ModRevision
+    version: Version
+    last_contact_ms: LastContactMs | UnsetType = UNSET
+    applied_index: AppliedIndex | UnsetType = UNSET
+    commit_index: CommitIndex | UnsetType = UNSET
+
+
+class CommandInfo(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit_defaults=True):
+    """What became of a request; the revisions are those of a read that found its key."""
+
+    found: Annotated[bool, Meta(description="Whether this request is known (still).")]
+    value: Annotated[Raw, Meta(description="The value that was read; null for a write.")]
+    message: Message
+    success: Success
+    revision: Revision | UnsetType = UNSET
+    create_revision: CreateRevision | UnsetType = UNSET
+    mod_revision: ModRevision | UnsetType = UNSET
+    version: Version | UnsetType = UNSET
+
+
+class CommandAnswer(_Answer, frozen=True, kw_only=True):
+    """What became of a request."""
+
+    info: CommandInfo
+
+
+class Peer(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """A follower as the leader sees it."""
+
+    node: Annotated[str, Meta(description="Peer address.", examples=["localhost:8002"])]
+    next_index: Annotated[int, Meta(description="Next log index to send.", examples=[119])]
+    match_index: Annotated[int, Meta(description="Last index known stored there.", examples=[118])]
+
+
+class NodeInfo(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where the answering node stands."""
+
+    node_id: Annotated[str, Meta(description="SELF_ID of this node.", examples=["Node-1"])]
+    cluster_id: Annotated[str, Meta(description="Identity of the cluster.")]
+    role: Annotated[
+        str, Meta(description="follower, pre-candidate, candidate or leader.", examples=["leader"])
+    ]
+    current_term: Annotated[int, Meta(description="Raft term.", examples=[3])]
+    commit_index: Annotated[int, Meta(description="Last committed log index.", examples=[118])]
+    last_applied: Annotated[int, Meta(description="Last applied log index.", examples=[118])]
+    last_index: Annotated[int, Meta(description="Last log index stored here.", examples=[118])]
+    revision: Revision
+    next_index: Annotated[
+        list[int],
+        Meta(description="Leader: next log index for each of `members`; empty elsewhere."),
+    ]
+    match_index: Annotated[
+        list[int],
+        Meta(description="Leader: last index stored by each of `members`; empty elsewhere."),
+    ]
+    members: Annotated[
+        list[str], Meta(description="Peer addresses of all members, this node's included.")
+    ]
+    peers: Annotated[list[Peer], Meta(description="Leader: its followers; empty elsewhere.")]
+
+
+class ClusterInfoAnswer(_Answer, frozen=True, kw_only=True):
+    """Where the answering node stands."""
+
+    info: NodeInfo
+
+
+class LogCommand(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """One command of the log; values that its type does not have are null."""
+
+    id: Annotated[str, Meta(description="Request id of the command.")]
+    key: Annotated[str, Meta(description="The key it writes.", examples=["colour"])]
+    sub_key: Annotated[str, Meta(description="Always empty.", examples=[""])] = ""
+    old_value: JsonText
+    new_value: JsonText
+    type: Annotated[
+        str, Meta(description="`set`, `compare_and_set` or `delete`.", examples=["set"])
+    ]
+
+
+class LogItem(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """One command and the log entry that holds it; an entry can hold many."""
+
+    index: Annotated[int, Meta(description="Index of the log entry.", examples=[118])]
+    term: Annotated[int, Meta(description="Term of the log entry.", examples=[3])]
+    committed: Annotated[bool, Meta(description="Whether it is known as committed here.")]
+    command: LogCommand | None
+
+
+class ClusterLogAnswer(_Answer, frozen=True, kw_only=True):
+    """A page of the log. A leader's opening entry of a term has `command: null`."""
+
+    entries: list[LogItem]
+    last_index: Annotated[int, Meta(description="Last log index stored here.", examples=[118])]
+    next_from: Annotated[
+        int | None, Meta(description="`from` of the next page; null on the last.", examples=[101])
+    ]
+
+
+class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """An error: RFC 9457, and the fields that every answer has.
+
+    Every 4xx, 429 and 503 means that nothing was applied; after a 500 or 504 the
+    outcome is unknown.
+    """
+
+    type: Annotated[str, Meta(description="Identifies the kind of problem.")]
+    title: Annotated[str, Meta(description="The kind of problem in words.")]
+    status: Annotated[int, Meta(description="The HTTP status.")]
+    detail: Annotated[str, Meta(description="What was wrong this time, and what to do.")]
+    instance: Annotated[str, Meta(description="Path of the request.", examples=["/key/colour"])]
+    error: Annotated[str, Meta(description="Same as `detail`.")]
+    is_leader: IsLeader
+    leader_id: LeaderId
+    request_id: RequestId | UnsetType = UNSET
+    success: Success | UnsetType = UNSET
+    message: Message | UnsetType = UNSET
+    revision: Revision | UnsetType = UNSET
+    position: (
+        Annotated[Position, Meta(description="Where the body stops being JSON.")] | UnsetType
+    ) = UNSET
+    last_contact_ms: LastContactMs | UnsetType = UNSET
+    applied_index: AppliedIndex | UnsetType = UNSET
+    commit_index: CommitIndex | UnsetType = UNSET
+
+
+class Index(Struct, frozen=True, kw_only=True):
+    """What this is and where to go on."""
+
+    name: str
+    version: Annotated[str, Meta(description="Release of kvorum.", examples=["0.1.0"])]
+    links: Annotated[dict[str, str], Meta(description="What there is, and its path.")]
