@@ -1,0 +1,242 @@
+"""The outgoing half of a peering: dial, introduce ourselves, send, dial again."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+from random import Random
+
+from grpc import aio
+
+from kvorum.raft.messages import Message
+from kvorum.transport.backoff import Backoff
+from kvorum.transport.codec import (
+    MalformedMessage,
+    decode_reply,
+    encode_batch,
+    encode_hello,
+)
+from kvorum.transport.complaints import Complaints
+from kvorum.transport.directory import Directory
+from kvorum.transport.handshake import REASON_CHARACTERS_MAX, Handshake, shown
+from kvorum.transport.observer import DropReason, TransportObserver
+from kvorum.transport.options import TransportOptions, client_arguments
+from kvorum.transport.outbox import Outbox
+
+STREAM_METHOD = "/raft_protocol.RaftService/Stream"
+
+# The call is over: refused or broken by the network, or used after its end.
+_CALL_FAILURES = (aio.AioRpcError, aio.BaseError, asyncio.InvalidStateError)
+
+Call = aio.StreamStreamCall[bytes, bytes]
+
+
+class _Ended(Exception):
+    """The stream is over; the message says why."""
+
+
+class _Refused(Exception):
+    """One side will not talk to the other; the message says why."""
+
+
+class _Outcome(Enum):
+    UNREACHABLE = auto()  # no handshake: the peer is away
+    REFUSED = auto()  # a mistake of configuration: do not hurry
+    BROKEN = auto()  # lost soon after the handshake
+    LOST = auto()  # lost after a while of service
+
+
+class Link:
+    """Everything this node sends to ``peer``. Runs until it is cancelled.
+
+    Each attempt uses a new channel, so that the peer's name is resolved anew and
+    gRPC's own back-off (which grows to minutes) never applies.
+    """
+
+    def __init__(
+        self,
+        peer: str,
+        *,
+        options: TransportOptions,
+        handshake: Handshake,
+        directory: Directory,
+        observer: TransportObserver,
+        complaints: Complaints,
+        logger: logging.Logger,
+        random: Random,
+    ) -> None:
+        self._peer = peer
+        self._options = options
+        self._handshake = handshake
+        self._directory = directory
+        self._observer = observer
+        self._complaints = complaints
+        self._logger = logger
+        self._nudged = asyncio.Event()
+        self._backoff = Backoff(
+            min_s=options.reconnect_min_ms / 1000,
+            max_s=options.reconnect_max_ms / 1000,
+            random=random,
+        )
+        self._outbox = Outbox(
+            messages_max=options.queue_messages_max,
+            bytes_max=options.queue_bytes_max,
+            message_bytes_max=options.message_bytes_max,
+        )
+
+    def send(self, message: Message) -> None:
+        """Queue ``message`` or drop it; never blocks."""
+        reason = self._outbox.offer(message)
+        if reason is not None:
+            self._dropped(1, reason)
+
+    def nudge(self) -> None:
+        """The peer was heard of: do not wait for the back-off to end."""
+        self._nudged.set()
+
+    async def run(self) -> None:
+        while True:
+            outcome = await self._session()
+            await self._pause(outcome)
+
+    async def _pause(self, outcome: _Outcome) -> None:
+        if outcome is _Outcome.LOST:
+            self._backoff.reset()
+        delay_s = self._backoff.next_s()
+        if outcome is _Outcome.REFUSED:
+            delay_s = self._options.refused_retry_ms / 1000
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._nudged.wait()
+        except TimeoutError:
+            return
+        self._nudged.clear()
+
+    async def _session(self) -> _Outcome:
+        """One attempt, from the dial to the end of the stream."""
+        self._observer.dialled(self._peer)
+        try:
+            async with self._dialled() as call:
+                await self._greet(call)
+                return await self._serve(call)
+        except _Refused as refused:
+            self._complaints.warn(("dial", self._peer), str(refused))
+            return _Outcome.REFUSED
+        except (_Ended, MalformedMessage, TimeoutError) as error:
+            self._logger.debug("cannot reach peer %s: %s", self._peer, error)
+            return _Outcome.UNREACHABLE
+
+    @asynccontextmanager
+    async def _dialled(self) -> AsyncIterator[Call]:
+        channel = aio.insecure_channel(self._peer, options=client_arguments(self._options))
+        call: Call = channel.stream_stream(STREAM_METHOD, None, None)(None)
+        call.add_done_callback(lambda _: self._outbox.wake())
+        try:
+            yield call
+        finally:
+            call.cancel()
+            await channel.close(None)
+            await call.code()  # gRPC's own task for this call has ended, too
+
+    async def _greet(self, call: Call) -> None:
+        """Handshake: returns when both sides agree. Raises _Refused, _Ended, TimeoutError."""
+        async with asyncio.timeout(self._options.handshake_timeout_ms / 1000):
+            await _write(call, encode_hello(self._handshake.hello(self._peer)))
+            reply = decode_reply(await _read(call))
+        if not reply.accepted:
+            reason = shown(reply.reason, REASON_CHARACTERS_MAX)
+            raise _Refused(f"peer {self._peer} refuses this node: {reason}")
+        refusal = self._handshake.judge_receiver(self._peer, reply)
+        if refusal is not None:
+            raise _Refused(f"this node refuses peer {self._peer}: {refusal.text}")
+        self._directory.learn(self._peer, reply.node_id)
+
+    async def _serve(self, call: Call) -> _Outcome:
+        """Send until the stream ends."""
+        began_s = time.monotonic()
+        self._complaints.settle(("dial", self._peer))
+        self._logger.info("connected to peer %s", self._who())
+        self._nudged.clear()
+        self._outbox.open()
+        self._observer.connected(self._peer, True)
+        try:
+            await self._pump(call)
+        except _Ended as error:
+            self._complaints.warn(("lost", self._peer), f"lost peer {self._who()}: {error}")
+        finally:
+            self._observer.connected(self._peer, False)
+            self._dropped(self._outbox.close(), DropReason.DISCONNECTED)
+        served_s = time.monotonic() - began_s
+        return (
+            _Outcome.LOST if served_s * 1000 > self._options.reconnect_max_ms else _Outcome.BROKEN
+        )
+
+    async def _pump(self, call: Call) -> None:
+        """Everything that waits becomes one frame, one write. Raises _Ended."""
+        outbox, peer = self._outbox, self._peer
+        while not call.done():
+            messages = outbox.take(self._options.frame_bytes_max)
+            if not messages:
+                await outbox.wait()
+                continue
+            raw = encode_batch(messages)
+            await _write(call, raw)
+            self._observer.sent(peer, len(messages), len(raw))
+        raise _Ended(await _status(call))
+
+    def _dropped(self, messages: int, reason: DropReason) -> None:
+        if messages:
+            self._observer.dropped(self._peer, messages, reason)
+        if reason is DropReason.TOO_LARGE:
+            self._complaints.warn(
+                ("too-large", self._peer),
+                f"dropped a message to {self._peer} of more than "
+                f"{self._options.message_bytes_max} bytes, the limit of a peer's message",
+            )
+
+    def _who(self) -> str:
+        node_id = self._directory.id_of(self._peer)
+        return self._peer if node_id is None else f"{self._peer} ({node_id})"
+
+
+async def _status(call: Call) -> str:
+    """Why a failed call ended, in a few words."""
+    call.cancel()  # without effect if it has ended; otherwise this ends the wait below
+    code = await call.code()
+    details = shown(await call.details() or "no details")
+    return f"{code.name}: {details}"
+
+
+def _really_cancelled() -> bool:
+    """gRPC raises CancelledError for a cancelled *call*, too; that is no cancelled task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _write(call: Call, raw: bytes) -> None:
+    """Raises _Ended if the call is over."""
+    try:
+        await call.write(raw)
+    except _CALL_FAILURES as error:
+        raise _Ended(await _status(call)) from error
+    except asyncio.CancelledError:
+        if _really_cancelled():
+            raise
+        raise _Ended("the call was cancelled") from None
+
+
+async def _read(call: Call) -> bytes:
+    """Raises _Ended if the call is over."""
+    try:
+        raw = await call.read()
+    except _CALL_FAILURES as error:
+        raise _Ended(await _status(call)) from error
+    except asyncio.CancelledError:
+        if _really_cancelled():
+            raise
+        raise _Ended("the call was cancelled") from None
+    if not isinstance(raw, bytes):
+        raise _Ended(await _status(call))
+    return raw

@@ -1,0 +1,75 @@
+"""What waits for one connected peer: bounded in messages and bytes."""
+
+import asyncio
+from collections import deque
+
+from kvorum.raft.messages import Message
+from kvorum.transport.codec import message_bytes
+from kvorum.transport.observer import DropReason
+
+
+class Outbox:
+    """A queue that refuses when closed or full; one task empties it.
+
+    Closed while the peer is away, because Raft repeats what matters and traffic
+    from before an outage would only delay what comes after it.
+    """
+
+    def __init__(self, *, messages_max: int, bytes_max: int, message_bytes_max: int) -> None:
+        self._messages_max = messages_max
+        self._bytes_max = bytes_max
+        self._message_bytes_max = message_bytes_max
+        self._waiting: deque[tuple[Message, int]] = deque()
+        self._bytes = 0
+        self._open = False
+        self._wakeup = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def open(self) -> None:
+        self._open = True
+
+    def close(self) -> int:
+        """Refuse from now on; the number of messages thrown away."""
+        dropped = len(self._waiting)
+        self._open = False
+        self._waiting.clear()
+        self._bytes = 0
+        return dropped
+
+    def offer(self, message: Message) -> DropReason | None:
+        """Queue ``message``, or say why not. The newest is dropped, so order holds."""
+        if not self._open:
+            return DropReason.DISCONNECTED
+        size = message_bytes(message)
+        if size > self._message_bytes_max:
+            return DropReason.TOO_LARGE
+        if len(self._waiting) >= self._messages_max or self._bytes + size > self._bytes_max:
+            return DropReason.QUEUE_FULL
+        self._waiting.append((message, size))
+        self._bytes += size
+        self._wakeup.set()
+        return None
+
+    def take(self, bytes_max: int) -> list[Message]:
+        """The oldest messages, up to ``bytes_max`` together but at least one if any waits."""
+        taken: list[Message] = []
+        room = bytes_max
+        waiting = self._waiting
+        while waiting and (not taken or waiting[0][1] <= room):
+            message, size = waiting.popleft()
+            taken.append(message)
+            room -= size
+            self._bytes -= size
+        return taken
+
+    async def wait(self) -> None:
+        """Until something waits, or until ``wake``."""
+        self._wakeup.clear()
+        if not self._waiting:
+            await self._wakeup.wait()
+
+    def wake(self) -> None:
+        """End a ``wait``: the consumer should look around."""
+        self._wakeup.set()
