@@ -28,7 +28,7 @@ check: setup ## lint, types, layers, size budget, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy service tests tools
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/check_budget.py
 	$(BIN)/python tools/generate_proto.py --check
 	$(BIN)/python tools/generate_openapi.py --check

@@ -42,15 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.version:
         return _version()
+    if arguments.command is None:
+        parser.error("name a COMMAND; `kvorum --help` shows examples")
     match arguments.command:
         case "serve":
             return _serve(arguments)
         case "dev":
             return _dev(arguments)
-        case "variables":
-            return _variables()
         case _:
-            parser.error("name a COMMAND; `kvorum --help` shows examples")
+            return _variables()
 
 
 def _parser() -> ArgumentParser:

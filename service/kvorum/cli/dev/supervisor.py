@@ -8,7 +8,7 @@ from typing import TextIO
 from kvorum.cli.dev.child import Child, tail
 from kvorum.cli.dev.leader import Leader, find_leader
 from kvorum.cli.dev.plan import NodePlan
-from kvorum.cli.dev.words import welcome
+from kvorum.cli.dev.words import nearby, welcome
 
 POLL_S = 0.2
 PATIENCE_S = 30.0
@@ -31,7 +31,8 @@ class Supervisor:
     async def run(self) -> int:
         """0 if asked to stop, 1 if the nodes did not stay up."""
         self._handle_signals()
-        self._say(f"starting {', '.join(node.name for node in self._nodes)}")
+        names = ", ".join(node.name for node in self._nodes)
+        self._say(f"starting {names}; waiting for a leader")
         try:
             async with asyncio.TaskGroup() as tasks:
                 for child in await self._start_children():
@@ -77,9 +78,8 @@ class Supervisor:
         self._say(f"{child.plan.name} {child.how_it_ended()}; {running} of {self._size} nodes run")
         for line in tail(child.plan.log_file):
             self._say(f"  {child.plan.name} | {line}")
-        self._say(
-            f"  its log: {child.plan.log_file}   start it again: {child.plan.restart_command}"
-        )
+        self._say(f"  its log: {nearby(child.plan.log_file)}")
+        self._say(f"  start it again: {child.plan.restart_command}")
         hopeless = self._leader is None and running < self._majority
         if (hopeless or not running) and not self._stop.is_set():
             self._fail(f"{self._majority} nodes are needed for a leader; giving up")
@@ -107,8 +107,8 @@ class Supervisor:
             waited_s = loop.time() - started_s
             if self._leader is None and waited_s > PATIENCE_S and not complained:
                 complained = True
-                self._say(f"no leader after {waited_s:.0f} s; see the logs in")
-                self._say(f"  {self._nodes[0].log_file.parent}")
+                logs = nearby(self._nodes[0].log_file.parent)
+                self._say(f"no leader after {waited_s:.0f} s; the logs are in {logs}")
 
     def _tell_of(self, leader: Leader) -> None:
         first, self._leader = self._leader is None, leader

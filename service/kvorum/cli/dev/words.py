@@ -1,6 +1,7 @@
 """What a new user can do with a cluster that has just come up."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from kvorum.cli.dev.child import Child
 from kvorum.cli.dev.leader import Leader, rest_url
@@ -12,7 +13,7 @@ def welcome(children: Sequence[Child], leader: Leader) -> str:
     """Commands with real addresses, ready to copy."""
     first = rest_url(children[0].plan.settings.rest_address)
     other = rest_url(children[1 % len(children)].plan.settings.rest_address)
-    logs = children[0].plan.log_file.parent
+    logs = nearby(children[0].plan.log_file.parent)
     lines = [
         "",
         "  Write through one node, read through another:",
@@ -29,6 +30,12 @@ def welcome(children: Sequence[Child], leader: Leader) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def nearby(path: Path) -> Path:
+    """Short, if the user stands above it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _crash_lines(children: Sequence[Child], leader: Leader) -> list[str]:
