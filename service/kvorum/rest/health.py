@@ -37,6 +37,6 @@ def metrics_answer(registry: CollectorRegistry, accept: str) -> Answer:
     """The registry as Prometheus text or, if ``accept`` asks for it, as OpenMetrics."""
     try:
         encoder, content_type = choose_encoder(accept)
-    except ValueError:  # a version that is not a number: any format will do
+    except (TypeError, ValueError):  # a version that it cannot compare: any format will do
         encoder, content_type = choose_encoder("")
     return Answer(200, encoder(registry), content_type.encode("latin-1"), _UNCACHED)
