@@ -3,6 +3,7 @@
 The file names no index and no local path: whoever installs it uses their own.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 HEADER = "# Every extra, pinned with hashes, for every platform: regenerate with `make lock`.\n"
+PINNED = re.compile(r"^[\w.-]+==", re.MULTILINE)
 COMPILE = (
     *("-m", "uv", "pip", "compile", "--quiet", "--upgrade"),
     *("--universal", "--python-version", "3.11", "--all-extras", "--generate-hashes"),
@@ -26,7 +28,7 @@ def main() -> int:
         print("refused: the lock would name a place:", *strangers, sep="\n  ", file=sys.stderr)
         return 1
     LOCK.write_text(HEADER + done.stdout)
-    print(f"{LOCK.name}: {done.stdout.count('==')} packages")
+    print(f"{LOCK.name}: {len(PINNED.findall(done.stdout))} packages")
     return 0
 
 

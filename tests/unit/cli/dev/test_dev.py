@@ -140,3 +140,18 @@ async def test_directory_without_env_files(fakes: Directory, start_dev: StartDev
     dev = await start_dev()
     assert await dev.end() == 2
     assert "holds no 1.env" in dev.seen
+
+
+async def test_second_signal_kills_what_does_not_stop(
+    fakes: Directory, start_dev: StartDev
+) -> None:
+    fakes.write_script(1, "trap '' TERM; echo pid $$; while :; do sleep 0.1; done")
+    dev = await start_dev()
+    await dev.until("leads")
+    stubborn = await fakes.pid(1)
+    dev.process.send_signal(signal.SIGINT)
+    await dev.until("stopping")
+    assert is_alive(stubborn)
+    dev.process.send_signal(signal.SIGINT)
+    assert await dev.end() == 0
+    assert not is_alive(stubborn)
