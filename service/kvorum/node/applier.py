@@ -17,8 +17,10 @@ class Applier:
         return Index(self._state_machine.applied_index)
 
     def apply(self, entries: Sequence[Entry]) -> None:
-        """Apply in order. An entry that cannot be read stops the node: skipping it would
-        make this replica differ from the others."""
+        """Apply in order; an entry that cannot be read stops the node.
+
+        Skipping it would make this replica differ from the others.
+        """
         for entry in entries:
             if entry.kind is EntryKind.COMMANDS:
                 outcomes = self._state_machine.apply(entry.index, entry.data)

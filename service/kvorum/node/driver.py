@@ -32,6 +32,7 @@ class Driver:
         self,
         options: NodeOptions,
         core: Core,
+        *,
         log: LogStore,
         peers: Peers,
         applier: Applier,
@@ -68,23 +69,23 @@ class Driver:
 
     async def run(self) -> None:
         """Until cancelled. Any exception is final: Raft recovers from the disk, not from here."""
-        loop = asyncio.get_running_loop()
-
-        def on_timer() -> None:
-            nonlocal timer
-            timer = loop.call_later(self._options.tick_s, on_timer)
-            self._wake.set()
-
-        timer = loop.call_later(self._options.tick_s, on_timer)
+        self._start_timer()
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 self._turn()
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._proposals.close()
             self._reads.close()
+
+    def _start_timer(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._options.tick_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._start_timer()
+        self._wake.set()
 
     # --- one turn ----------------------------------------------------------------------
 
@@ -104,13 +105,16 @@ class Driver:
         messages, self._inbox = self._inbox, []
         step = self._core.step
         for message in messages:
-            if isinstance(message, Propose):
-                # Time and retention in the log are the leader's, whoever took the request.
-                data = stamped(message.data, self._stamp())
-                message = msgspec.structs.replace(message, data=data)
-            elif isinstance(message, AppendEntries) and message.term >= self._core.state.term:
-                self._leadership.heard()
-            step(message)
+            step(self._noted(message))
+
+    def _noted(self, message: Message) -> Message:
+        if isinstance(message, AppendEntries) and message.term >= self._core.state.term:
+            self._leadership.heard()
+        elif isinstance(message, Propose):
+            # Time and retention in the log are the leader's, whoever took the request.
+            data = stamped(message.data, self._stamp())
+            return msgspec.structs.replace(message, data=data)
+        return message
 
     def _tick(self) -> None:
         due = self._ticker.take_due()
@@ -133,9 +137,7 @@ class Driver:
 
     def _stamp(self) -> Stamp:
         options = self._options
-        return Stamp(
-            self._clock.wall_ms(), options.outcomes_count_max, options.outcomes_age_s_max
-        )
+        return Stamp(self._clock.wall_ms(), options.outcomes_count_max, options.outcomes_age_s_max)
 
     def _process(self, ready: Ready) -> None:
         if ready.messages:
@@ -155,7 +157,7 @@ class Driver:
     # --- disk --------------------------------------------------------------------------
 
     def _start_save(self, save: Save) -> None:
-        written = self._log.append(save.hard_state, save.entries)
+        written = self._log.append(save.hard_state, save.entries, sync=True)
         self._saving = (save, written)
         written.add_done_callback(lambda _: self._wake.set())
 

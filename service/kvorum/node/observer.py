@@ -30,12 +30,11 @@ class NodeObserver:
     def __init__(self, metrics: RaftMetrics, name_of: Callable[[str], str]) -> None:
         self._metrics = metrics
         self._name_of = name_of
+        self._leaderless_told = False
 
     def event(self, event: Event) -> None:
         self._metrics.event(event)
-        level = logging.DEBUG if event.kind in _ROUTINE else logging.INFO
-        if event.kind is EventKind.STEP_DOWN:
-            level = logging.WARNING
+        level = self._level(event.kind)
         fields: dict[str, object] = {"term": event.term}
         if event.node is not None:
             fields["peer"] = self._name_of(event.node)
@@ -43,8 +42,19 @@ class NodeObserver:
             fields["why"] = event.why
         _log.log(level, _STORY[event.kind], extra=fields)
 
+    def _level(self, kind: EventKind) -> int:
+        if kind in _ROUTINE:
+            return logging.DEBUG
+        if kind is EventKind.PRE_CAMPAIGN:
+            # A node that is cut off asks again and again: once is enough for people.
+            told, self._leaderless_told = self._leaderless_told, True
+            return logging.DEBUG if told else logging.INFO
+        return logging.WARNING if kind is EventKind.STEP_DOWN else logging.INFO
+
     def leader_changed(self, term: Term, leader: NodeId | None) -> None:
         """``leader`` is None when the one known was lost."""
         self._metrics.leader_changed(term, leader)
         if leader is None:
             _log.warning("no leader is known", extra={"term": term})
+        else:
+            self._leaderless_told = False

@@ -14,7 +14,7 @@ from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from kvorum.errors import NoLeader, Overloaded, OutcomeUnknown
+from kvorum.errors import NoLeader, OutcomeUnknown, Overloaded
 from kvorum.mvcc.command import Stamp, encode_batch
 from kvorum.mvcc.outcome import Outcome
 from kvorum.node.leadership import LeadershipWatch

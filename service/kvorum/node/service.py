@@ -44,14 +44,18 @@ class KvService:
         options: NodeOptions,
         core: Core,
         state_machine: StateMachine,
+        *,
         proposals: Proposals,
         reads: Reads,
         leadership: LeadershipWatch,
         name_of: Callable[[str], str],
         request_id_prefix: str,
     ) -> None:
-        """``name_of`` turns a member's address into its SELF_ID; ``request_id_prefix`` must
-        be different for every start of every node."""
+        """Front ends share one service.
+
+        ``name_of`` turns a member's address into its SELF_ID; ``request_id_prefix`` must
+        be different for every start of every node.
+        """
         self._options = options
         self._core = core
         self._state_machine = state_machine
@@ -115,7 +119,7 @@ class KvService:
     def get(self, request_id: str, key: bytes) -> "Future[ReadResult]":
         """Linearizable (§6.4): one quorum round trip, no disk write."""
         self._check(key)
-        read = _KeyRead(self, request_id, key)
+        read = _KeyRead(self._read, request_id, key)
         self._reads.submit(read)
         return read.future
 
@@ -124,7 +128,7 @@ class KvService:
         self._check(key)
         return self._read(request_id, key, self.staleness())
 
-    def _read(self, request_id: str, key: bytes, staleness: Staleness | None) -> ReadResult:
+    def _read(self, request_id: str, key: bytes, staleness: Staleness | None = None) -> ReadResult:
         machine = self._state_machine
         result = ReadResult(request_id, machine.get(key), machine.revision, staleness)
         self._recent_reads.add(result)
@@ -205,16 +209,18 @@ def _log_entry(entry: Entry, committed: bool) -> LogEntry:
 class _KeyRead:
     """A read of one key, waiting for its batch."""
 
-    __slots__ = ("_key", "_request_id", "_service", "future")
+    __slots__ = ("_key", "_read", "_request_id", "future")
 
-    def __init__(self, service: KvService, request_id: str, key: bytes) -> None:
-        self._service = service
+    def __init__(
+        self, read: Callable[[str, bytes], ReadResult], request_id: str, key: bytes
+    ) -> None:
+        self._read = read
         self._request_id = request_id
         self._key = key
         self.future: Future[ReadResult] = asyncio.get_running_loop().create_future()
 
     def serve(self) -> None:
-        self.future.set_result(self._service._read(self._request_id, self._key, None))
+        self.future.set_result(self._read(self._request_id, self._key))
 
 
 class _Barrier:

@@ -10,7 +10,7 @@ The driver's contract::
 At most one save is out; everything else goes on meanwhile.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 from kvorum.raft import election, following, replication
@@ -58,7 +58,7 @@ class Core:
         if state.role is Role.LEADER:
             self._tick_leader()
         elif state.election_elapsed >= state.election_timeout:
-            self._on_pre_vote(election.pre_campaign(state))
+            self._settle(election.pre_campaign(state), pre=True)
 
     def _tick_leader(self) -> None:
         state = self.state
@@ -167,11 +167,7 @@ class Core:
                 return
             if response.term < self.state.term:
                 return
-        result = election.count_vote(self.state, response)
-        if response.pre:
-            self._on_pre_vote(result)
-        else:
-            self._on_vote(result)
+        self._settle(election.count_vote(self.state, response), pre=response.pre)
 
     def _on_propose(self, proposal: Propose) -> None:
         state = self.state
@@ -204,15 +200,12 @@ class Core:
         self.state.become_follower(term, None, why)
         return True
 
-    def _on_pre_vote(self, result: VoteResult) -> None:
-        self._settle(result, lambda: self._on_vote(election.campaign(self.state)))
-
-    def _on_vote(self, result: VoteResult) -> None:
-        self._settle(result, lambda: replication.lead(self.state))
-
-    def _settle(self, result: VoteResult, won: Callable[[], None]) -> None:
-        if result is VoteResult.WON:
-            won()
+    def _settle(self, result: VoteResult, *, pre: bool) -> None:
+        """Act on the state of a campaign: a won pre-vote starts the real one (§9.6)."""
+        if result is VoteResult.WON and pre:
+            self._settle(election.campaign(self.state), pre=False)
+        elif result is VoteResult.WON:
+            replication.lead(self.state)
         elif result is VoteResult.LOST:
             self.state.become_follower(self.state.term, None, "lost")
 

@@ -1,0 +1,62 @@
+"""Settings into the options of each part."""
+
+from kvorum.node.options import NodeOptions
+from kvorum.raft.config import CoreOptions
+from kvorum.raft.types import NodeId
+from kvorum.rest.options import RestOptions
+from kvorum.settings import Settings
+from kvorum.transport.options import TransportOptions
+
+_TICKS_PER_HEARTBEAT = 10
+
+
+def node_options(settings: Settings, cluster_id: str) -> NodeOptions:
+    tick_ms = max(1.0, settings.broadcast_time_ms / _TICKS_PER_HEARTBEAT)
+    return NodeOptions(
+        node_id=settings.self_id,
+        cluster_id=cluster_id,
+        address=NodeId(settings.self_address),
+        internal_key=settings.executed_commands_key.encode(),
+        tick_s=tick_ms / 1000,
+        heartbeat_ticks=round(settings.broadcast_time_ms / tick_ms),
+        election_ticks_min=round(settings.min_election_timeout_ms / tick_ms),
+        election_ticks_max=round(settings.max_election_timeout_ms / tick_ms),
+        request_timeout_s=settings.request_timeout_ms / 1000,
+        pending_writes_max=settings.pending_writes_max,
+        pending_bytes_max=settings.pending_bytes_max,
+        pending_reads_max=settings.pending_reads_max,
+        outcomes_count_max=settings.outcomes_count_max,
+        outcomes_age_s_max=settings.outcomes_age_s_max,
+        key_bytes_max=settings.key_bytes_max,
+        value_bytes_max=settings.value_bytes_max,
+    )
+
+
+def core_options(options: NodeOptions) -> CoreOptions:
+    return CoreOptions(
+        node=options.address,
+        heartbeat_ticks=options.heartbeat_ticks,
+        election_ticks_min=options.election_ticks_min,
+        election_ticks_max=options.election_ticks_max,
+    )
+
+
+def transport_options(
+    settings: Settings, cluster_id: str, members: tuple[str, ...]
+) -> TransportOptions:
+    return TransportOptions(
+        self_address=settings.self_address,
+        listen_address=settings.listen_address,
+        node_id=settings.self_id,
+        cluster_id=cluster_id,
+        members=members,
+        executed_commands_key=settings.executed_commands_key,
+    )
+
+
+def rest_options(settings: Settings, version: str) -> RestOptions:
+    return RestOptions(
+        version=version,
+        key_bytes_max=settings.key_bytes_max,
+        value_bytes_max=settings.value_bytes_max,
+    )
