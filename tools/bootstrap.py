@@ -14,8 +14,6 @@ import os
 import shutil
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,13 +21,6 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "kvorum-lock.sha256"
 PYTHON_MIN = (3, 11)
 ATTEMPTS = 3
-
-# A pip that runs straight from its wheel, for a Python that came without one.
-PIP_WHEEL_URL = (
-    "https://files.pythonhosted.org/packages/44/3c/"
-    "d717024885424591d5376220b5e836c2d5293ce2011523c9de23ff7bf068/pip-25.3-py3-none-any.whl"
-)
-PIP_WHEEL_SHA256 = "9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd"
 
 
 class SetupError(Exception):
@@ -69,23 +60,6 @@ def has_ensurepip() -> bool:
     return importlib.util.find_spec("ensurepip") is not None
 
 
-def download_pip() -> Path:
-    wheel = VENV / Path(PIP_WHEEL_URL).name
-    say(f"this Python has no ensurepip; downloading {wheel.name}")
-    try:
-        with urllib.request.urlopen(PIP_WHEEL_URL, timeout=60) as answer:
-            content = answer.read()
-    except (urllib.error.URLError, OSError) as error:
-        raise SetupError(
-            f"this Python has no pip, and downloading it failed ({error}). "
-            "On Debian or Ubuntu install it with: apt-get install python3-venv"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != PIP_WHEEL_SHA256:
-        raise SetupError(f"{PIP_WHEEL_URL} is not the file that was expected; not using it")
-    wheel.write_bytes(content)
-    return wheel
-
-
 def create_venv() -> list[str]:
     """Make an empty environment; return the command that is its pip."""
     shutil.rmtree(VENV, ignore_errors=True)
@@ -93,10 +67,13 @@ def create_venv() -> list[str]:
     if has_ensurepip():
         run(sys.executable, "-m", "venv", str(VENV))
         return [python, "-m", "pip"]
+    if importlib.util.find_spec("pip") is None:
+        raise SetupError(
+            "this Python can make no virtual environment: it has neither ensurepip nor pip. "
+            "On Debian or Ubuntu install them with: apt-get install python3-venv"
+        )
     run(sys.executable, "-m", "venv", "--without-pip", str(VENV))
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip", "--python", python]
-    return [python, str(download_pip() / "pip")]
+    return [sys.executable, "-m", "pip", "--python", python]
 
 
 def install(pip: list[str]) -> None:
