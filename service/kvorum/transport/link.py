@@ -215,28 +215,29 @@ def _really_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _write(call: Call, raw: bytes) -> None:
-    """Raises _Ended if the call is over."""
+@asynccontextmanager
+async def _ending(call: Call, doing: str) -> AsyncIterator[None]:
+    """Turn every way in which gRPC reports the end of ``call`` into _Ended."""
     try:
-        await call.write(raw)
+        yield
     except _CALL_FAILURES as error:
-        raise _Ended(await _status(call)) from error
+        raise _Ended(f"{await _status(call)} (while {doing})") from error
     except asyncio.CancelledError:
         if _really_cancelled():
             raise
-        raise _Ended("the call was cancelled") from None
+        raise _Ended(f"the call was cancelled (while {doing})") from None
+
+
+async def _write(call: Call, raw: bytes) -> None:
+    """Raises _Ended if the call is over."""
+    async with _ending(call, "sending"):
+        await call.write(raw)
 
 
 async def _read(call: Call) -> bytes:
     """Raises _Ended if the call is over."""
-    try:
+    async with _ending(call, "waiting for an answer"):
         raw = await call.read()
-    except _CALL_FAILURES as error:
-        raise _Ended(await _status(call)) from error
-    except asyncio.CancelledError:
-        if _really_cancelled():
-            raise
-        raise _Ended("the call was cancelled") from None
     if not isinstance(raw, bytes):
         raise _Ended(await _status(call))
     return raw

@@ -142,7 +142,7 @@ async def test_a_unary_call_that_nobody_answers_expires(node: Node, channel: aio
     code, details = await failure(stub.RequestForVote(request, metadata=OURS))
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert "did not answer in time" in details
-    assert node.transport._calls.waiting == 0
+    await eventually(lambda: node.transport._calls.waiting == 0)
 
 
 async def test_too_many_unary_calls_are_refused(cluster: Cluster) -> None:

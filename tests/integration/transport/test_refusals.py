@@ -3,9 +3,10 @@
 import asyncio
 import logging
 
+import msgspec
 import pytest
 
-from kvorum.transport.handshake import RefusalKind
+from kvorum.transport.handshake import Handshake, Hello, RefusalKind
 from tests.integration.transport.harness import (
     Cluster,
     Node,
@@ -114,24 +115,29 @@ async def test_another_key_for_outcomes(cluster: Cluster, caplog: pytest.LogCapt
         )
 
 
-async def test_the_other_version_of_the_protocol(
-    cluster: Cluster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+class NewerHandshake(Handshake):
+    """Introduces itself as a release of the future would."""
+
+    def hello(self, receiver_address: str) -> Hello:
+        return msgspec.structs.replace(super().hello(receiver_address), protocol_version=99)
+
+
+async def test_another_version_of_the_protocol(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     addresses = free_addresses(2)
     (one,) = await cluster.start(node_options(addresses, 1))
-    two = Node(node_options(addresses, 2))
+    options = node_options(addresses, 2)
+    two = Node(options)
     link = two.transport._links[one.address]
-    hello = link._handshake.hello(one.address)
-    newer = type(hello)(
-        **{**{f: getattr(hello, f) for f in hello.__struct_fields__}, "protocol_version": 99}
-    )
-    monkeypatch.setattr(type(link._handshake), "hello", lambda *_: newer)
+    link._handshake = NewerHandshake(options, two.transport.directory)
     cluster.nodes.append(await two.start())
     await refused(one, RefusalKind.PROTOCOL_VERSION)
-    assert any(
-        "protocol version 99 is not supported here" in warning
-        for warning in warnings_of(caplog, "Node-2")
-    )
+    for node_id in ("Node-1", "Node-2"):
+        assert any(
+            "protocol version 99 is not supported here" in warning
+            for warning in warnings_of(caplog, node_id)
+        )
 
 
 async def test_a_refused_peer_is_accepted_once_it_is_mended(cluster: Cluster) -> None:
