@@ -27,7 +27,8 @@ def no_fault(_operation: str, _path: Path) -> None:
 
 
 class _Content:
-    def __init__(self, data: bytes = b"") -> None:
+    def __init__(self, path: Path, data: bytes = b"") -> None:
+        self.path = path  # changes with its name
         self.data = bytearray(data)
         self.durable = bytearray(data)
 
@@ -39,43 +40,42 @@ class _Content:
             sector = slice(begin, min(begin + SECTOR_BYTES, size))
             if old[sector] != new[sector] and keep():
                 old[sector] = new[sector]
-        return _Content(bytes(old))
+        return _Content(self.path, bytes(old))
 
 
 class MemoryFile:
-    def __init__(self, fs: "MemoryFileSystem", path: Path, content: _Content) -> None:
+    def __init__(self, fs: "MemoryFileSystem", content: _Content) -> None:
         self._fs = fs
-        self._path = path
         self._content = content
         self._locks = False
 
     def hold_lock(self) -> None:
         self._locks = True
-        self._fs.locked.add(self._path)
+        self._fs.locked.add(self._content.path)
 
     def allocate(self, size_bytes: int) -> None:
-        self._fs.fault("allocate", self._path)
+        self._fs.fault("allocate", self._content.path)
         content = self._content
         content.data.extend(bytes(max(0, size_bytes - len(content.data))))
 
     def write_durably(self, buffers: Sequence[bytes], offset: int) -> None:
-        self._fs.fault("write", self._path)
+        self._fs.fault("write", self._content.path)
         new = b"".join(buffers)
         end = offset + len(new)
         content = self._content
         content.data.extend(bytes(max(0, end - len(content.data))))
         content.data[offset:end] = new
-        self._fs.fault("sync", self._path)
+        self._fs.fault("sync", self._content.path)
         content.durable.extend(bytes(max(0, end - len(content.durable))))
         content.durable[offset:end] = new
 
     def sync(self) -> None:
-        self._fs.fault("sync", self._path)
+        self._fs.fault("sync", self._content.path)
         self._content.durable[:] = self._content.data
 
     def close(self) -> None:
         if self._locks:
-            self._fs.locked.discard(self._path)
+            self._fs.locked.discard(self._content.path)
 
 
 class MemoryFileSystem:
@@ -97,30 +97,31 @@ class MemoryFileSystem:
             for path, content in names.items():
                 if path.parent == directory:
                     survivor._files[path] = content.after_crash(keep)
+                    survivor._files[path].path = path
         survivor._durable_files = dict(survivor._files)
         return survivor
 
     def replace(self, path: Path, data: bytes) -> None:
         """Change a file from outside, durably."""
-        self._files[path] = self._durable_files[path] = _Content(data)
+        self._files[path] = self._durable_files[path] = _Content(path, data)
 
     def create(self, path: Path) -> File:
         self.fault("create", path)
         if path.parent not in self._directories:
             raise FileNotFoundError(2, "No such file or directory", str(path))
-        content = self._files.setdefault(path, _Content())
+        content = self._files.setdefault(path, _Content(path))
         content.data.clear()
-        return MemoryFile(self, path, content)
+        return MemoryFile(self, content)
 
     def open(self, path: Path) -> File:
         self.fault("open", path)
-        return MemoryFile(self, path, self._existing(path))
+        return MemoryFile(self, self._existing(path))
 
     def lock(self, path: Path) -> File | None:
         self.fault("lock", path)
         if path in self.locked:
             return None
-        file = MemoryFile(self, path, self._files.setdefault(path, _Content()))
+        file = MemoryFile(self, self._files.setdefault(path, _Content(path)))
         file.hold_lock()
         return file
 
@@ -135,7 +136,8 @@ class MemoryFileSystem:
 
     def rename(self, old: Path, new: Path) -> None:
         self.fault("rename", old)
-        self._files[new] = self._existing(old)
+        content = self._files[new] = self._existing(old)
+        content.path = new
         del self._files[old]
 
     def remove(self, path: Path) -> None:

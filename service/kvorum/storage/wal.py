@@ -88,7 +88,10 @@ class SegmentWriter:
         self._file.close()
 
     def _roll(self, frame: Frame) -> None:
-        """Continue in a new segment; the old one learns of it only once it is durable."""
+        """Continue in a new segment; the old one learns of it only once it is durable.
+
+        An empty segment that is too small has the same name: it is replaced.
+        """
         size_bytes = max(self._segment_bytes, RECORDS_OFFSET + frame.size_bytes)
         self.path = segment_path(self._directory, frame.sequence)
         file = create_segment(

@@ -1,0 +1,122 @@
+"""A log that is cut or flipped at every byte reads as a prefix, or is refused.
+
+Cut means that the end of the newest segment is gone, or reads as zeros. Flipped means one
+bit anywhere in any segment. Neither may ever give other data, or another error.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+
+from kvorum.errors import CorruptLog
+from kvorum.storage.memory_fs import MemoryFileSystem
+from kvorum.storage.recovery import Recovered, recover
+from kvorum.storage.segment import RECORDS_OFFSET
+from tests.unit.storage.histories import histories
+from tests.unit.storage.logs import (
+    WAL,
+    Batch,
+    append,
+    batch,
+    contents,
+    entry,
+    flipped,
+    frames,
+    new_log,
+    said,
+    segments,
+)
+
+every_byte = settings(
+    max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def changed_copies(
+    fs: MemoryFileSystem, path: Path, variants: Iterator[bytes]
+) -> Iterator[tuple[bytes, Recovered | CorruptLog]]:
+    """What recovery makes of the log with ``path`` replaced by each variant in turn."""
+    original = {segment: fs.read(segment) for segment in segments(fs)}
+    for variant in variants:
+        copy = MemoryFileSystem()
+        copy.make_directory(WAL)
+        for segment, data in original.items():
+            copy.replace(segment, data)
+        copy.replace(path, variant)
+        try:
+            recovered = recover(copy, WAL)
+        except CorruptLog as refusal:
+            yield variant, refusal
+        else:
+            check_it_goes_on(copy, recovered)
+            yield variant, recovered
+
+
+def check_it_goes_on(fs: MemoryFileSystem, recovered: Recovered) -> None:
+    new = entry(len(recovered.entries) + 1, term=99)
+    append(fs, recovered.tail, [batch(new)])
+    again = recover(fs, WAL)
+    assert again.entries == [*recovered.entries, new]
+    assert again.warnings == []
+
+
+def batches_of(recovered: Recovered) -> int:
+    return recovered.tail.sequence - 1
+
+
+@every_byte
+@given(histories())
+def test_the_newest_segment_cut_at_every_byte(history: list[Batch]) -> None:
+    """A prefix, with every record that lies before the cut; a warning; or a refusal."""
+    fs = new_log(history)
+    newest = segments(fs)[-1]
+    data = fs.read(newest)
+    ends = record_ends(history, int(newest.stem, 16))
+    prefixes = contents(history)
+    variants = (data[:size] for size in range(len(data)))
+    for variant, outcome in changed_copies(fs, newest, variants):
+        if isinstance(outcome, CorruptLog):
+            assert len(variant) < ends[-1], "nothing was lost, nothing to refuse"
+            continue
+        count = batches_of(outcome)
+        assert said(outcome) == prefixes[count]
+        assert count >= int(newest.stem, 16) - 1 + sum(len(variant) >= end for end in ends)
+        assert outcome.warnings
+
+
+@every_byte
+@given(histories())
+def test_the_newest_segment_zeroed_from_every_byte(history: list[Batch]) -> None:
+    fs = new_log(history)
+    newest = segments(fs)[-1]
+    data = fs.read(newest)
+    ends = record_ends(history, int(newest.stem, 16))
+    prefixes = contents(history)
+    used = range(RECORDS_OFFSET, ends[-1] if ends else RECORDS_OFFSET)
+    variants = (data[:size].ljust(len(data), b"\0") for size in used)
+    for _, outcome in changed_copies(fs, newest, variants):
+        if isinstance(outcome, Recovered):
+            assert said(outcome) == prefixes[batches_of(outcome)]
+
+
+@settings(every_byte, max_examples=5)
+@given(histories(max_batches=6))
+def test_one_bit_flipped_at_every_byte(history: list[Batch]) -> None:
+    """Acknowledged data are there in full, or the log is refused: never a shorter log."""
+    fs = new_log(history)
+    whole = contents(history)[-1]
+    for path in segments(fs):
+        data = fs.read(path)
+        variants = (flipped(data, offset, bit=offset % 8) for offset in range(len(data)))
+        for _, outcome in changed_copies(fs, path, variants):
+            if isinstance(outcome, Recovered):
+                assert said(outcome) == whole
+
+
+def record_ends(history: list[Batch], first: int) -> list[int]:
+    """Where the records of the segment that begins with record ``first`` end."""
+    ends = [RECORDS_OFFSET]
+    for frame in frames(history)[first - 1 :]:
+        ends.append(ends[-1] + frame.size_bytes)
+    return ends[1:] or ends

@@ -1,0 +1,205 @@
+"""The data directory: whose it is, and that it is used once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kvorum.errors import CorruptLog, DataDirectoryError
+from kvorum.storage.data_dir import DataDirectory
+from kvorum.storage.fs import FileSystem, OsFileSystem
+from kvorum.storage.memory_fs import MemoryFileSystem
+from kvorum.storage.recovery import recover
+from kvorum.storage.wal import open_log
+from tests.unit.storage.logs import PowerCut, append, batch, cut_after, entry
+
+MEMBERS = ("localhost:8001", "localhost:8002")
+
+
+def opened(
+    path: Path,
+    *,
+    fs: FileSystem | None = None,
+    node_id: str = "Node-1",
+    cluster_id: str = "c1",
+    members: tuple[str, ...] = MEMBERS,
+) -> DataDirectory:
+    return DataDirectory.open(
+        fs or OsFileSystem(),
+        path,
+        node_id=node_id,
+        cluster_id=cluster_id,
+        members=members,
+        segment_bytes=4096,
+    )
+
+
+def refused(
+    path: Path,
+    *,
+    fs: FileSystem | None = None,
+    node_id: str = "Node-1",
+    cluster_id: str = "c1",
+) -> str:
+    with pytest.raises(DataDirectoryError) as caught:
+        opened(path, fs=fs, node_id=node_id, cluster_id=cluster_id)
+    return str(caught.value)
+
+
+def test_first_start_creates_everything_for_this_user_only(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "Node-1"
+    opened(path).close()
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert recover(OsFileSystem(), path / "wal").entries == []
+    assert json.loads((path / "identity.json").read_text()) == {
+        "format": 1,
+        "node_id": "Node-1",
+        "cluster_id": "c1",
+        "members": list(MEMBERS),
+    }
+
+
+def test_recorded_members_win(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    again = opened(tmp_path, members=("localhost:1",))
+    assert again.identity.members == MEMBERS
+    again.close()
+
+
+async def test_its_log_can_be_opened(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    wal, _ = open_log(OsFileSystem(), directory.wal_path)
+    await wal.append(None, [entry(1)], sync=True)
+    await wal.close()
+    directory.close()
+    again = opened(tmp_path)
+    assert recover(OsFileSystem(), again.wal_path).entries == [entry(1)]
+    again.close()
+
+
+def test_another_node_is_refused(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    message = refused(tmp_path, node_id="Node-2")
+    for part in ("'Node-1'", "'Node-2'", "SELF_ID", str(tmp_path)):
+        assert part in message
+
+
+def test_another_cluster_is_refused(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    message = refused(tmp_path, cluster_id="c2")
+    for part in ("'c1'", "'c2'", "CLUSTER_ID", str(tmp_path)):
+        assert part in message
+
+
+def test_a_refused_directory_is_not_left_locked(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    refused(tmp_path, node_id="Node-2")
+    opened(tmp_path).close()
+
+
+def test_second_process_is_refused_and_told_by_whom(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from kvorum.errors import DataDirectoryError\n"
+        "from kvorum.storage.data_dir import DataDirectory\n"
+        "from kvorum.storage.fs import OsFileSystem\n"
+        "try: DataDirectory.open(OsFileSystem(), Path(sys.argv[1]),"
+        " node_id='Node-1', cluster_id='c1', members=())\n"
+        "except DataDirectoryError as refusal: print(refusal)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def said() -> str:
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
+
+    expected = f"in use by process {os.getpid()}; each node needs its own DATA_DIR"
+    assert expected in said()
+    directory.close()
+    assert said() == ""
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("")
+    assert "is a file" in refused(path)
+    assert "is a file" in refused(path / "below")
+
+
+@pytest.mark.parametrize("operation", ["mkdir", "lock", "create"])
+def test_no_permission_is_explained(operation: str) -> None:
+    def fault(name: str, path: Path) -> None:
+        if name == operation:
+            raise PermissionError(13, "Permission denied", str(path))
+
+    message = refused(Path("/data/Node-1"), fs=MemoryFileSystem(fault))
+    assert "Permission denied" in message
+    assert "right to write" in message
+
+
+def test_other_errors_of_the_disk_are_explained() -> None:
+    def fault(name: str, path: Path) -> None:
+        if name == "sync_directory":
+            raise OSError(5, "Input/output error", str(path))
+
+    assert "Input/output error" in refused(Path("/data"), fs=MemoryFileSystem(fault))
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b'{"format": 2, "new": true}', "has format version 2"),
+        (b"", "is damaged"),
+        (b'{"format": 1, "node_id": "Node-1"}', "is damaged"),
+        (b"\xff", "is damaged"),
+    ],
+)
+def test_unreadable_identity_is_refused(tmp_path: Path, content: bytes, part: str) -> None:
+    opened(tmp_path).close()
+    (tmp_path / "identity.json").write_bytes(content)
+    message = refused(tmp_path)
+    assert part in message
+    assert str(tmp_path / "identity.json") in message
+
+
+def test_a_log_without_identity_is_refused(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    append(OsFileSystem(), recover(OsFileSystem(), directory.wal_path).tail, [batch(entry(1))])
+    directory.close()
+    (tmp_path / "identity.json").unlink()
+    assert "identity.json is missing" in refused(tmp_path)
+
+
+def test_an_identity_without_a_log_is_refused(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    for segment in directory.wal_path.iterdir():
+        segment.unlink()
+    with pytest.raises(CorruptLog, match="first segment of the log is missing"):
+        recover(OsFileSystem(), directory.wal_path)
+    directory.close()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_crash_at_any_step_of_the_first_start_is_harmless(keep: bool) -> None:
+    path = Path("/data/Node-1")
+    for step in range(100):
+        fs = MemoryFileSystem(cut_after(step))
+        finished = True
+        try:
+            opened(path, fs=fs)
+        except PowerCut:
+            finished = False
+        survivor = fs.after_crash(lambda: keep)
+        if finished:
+            assert survivor.exists(path / "identity.json"), "durable when open returns"
+        opened(path, fs=survivor)
+        assert recover(survivor, path / "wal").entries == []
+        if finished:
+            return
+    raise AssertionError("the first start has fewer steps")
