@@ -1,28 +1,23 @@
 """Five processes by the shipped scripts: what they acknowledge, they keep.
 
-The keys are those of a real configuration file, written through random nodes.
+The data are a real configuration, written entry by entry through random nodes.
 """
 
 import random
 import signal
-from pathlib import Path
+import sysconfig
+from collections.abc import Mapping
 
 import httpx
 
 from tests.support.five_nodes import NODES, FiveNodes
 from tests.support.wait import eventually
 
-SERVICES = Path("/etc/services")
 
-
-def service_entries() -> dict[str, str]:
-    """``name/port/protocol`` → the whole line of ``/etc/services``."""
-    entries = {}
-    for line in SERVICES.read_text().splitlines():
-        fields = line.split("#")[0].split()
-        if len(fields) >= 2:
-            entries[f"services/{fields[1]}/{fields[0]}"] = line
-    assert len(entries) > 100, f"{SERVICES} has fewer entries than expected"
+def configuration() -> dict[str, object]:
+    """This Python's build configuration, one key an entry."""
+    entries = {f"python/{name}": value for name, value in sysconfig.get_config_vars().items()}
+    assert len(entries) > 300, "a configuration worth the name"
     return entries
 
 
@@ -44,7 +39,7 @@ def put_until_acknowledged(cluster: FiveNodes, key: str, value: object) -> None:
     eventually(f"{key} is acknowledged", acknowledged)
 
 
-def assert_all_present(cluster: FiveNodes, entries: dict[str, object] | dict[str, str]) -> None:
+def assert_all_present(cluster: FiveNodes, entries: Mapping[str, object]) -> None:
     """Linearizable reads from every running node."""
     for node in cluster.running:
         for key, value in entries.items():
@@ -54,16 +49,16 @@ def assert_all_present(cluster: FiveNodes, entries: dict[str, object] | dict[str
 
 
 def test_nothing_acknowledged_is_lost_while_leaders_are_killed(cluster: FiveNodes) -> None:
-    entries = service_entries()
+    entries = configuration()
     kills = {len(entries) * n // 4 for n in (1, 2, 3)}
     revived: int | None = None
-    for written, (key, line) in enumerate(entries.items()):
+    for written, (key, value) in enumerate(entries.items()):
         if written in kills:
             if revived is not None:
                 cluster.start([revived])
             revived = cluster.leader()
             cluster.kill([revived])
-        put_until_acknowledged(cluster, key, line)
+        put_until_acknowledged(cluster, key, value)
     assert revived is not None
     cluster.start([revived])
     cluster.leader(NODES)
