@@ -65,6 +65,8 @@ KINDS: Mapping[type[Exception], Kind] = MappingProxyType(
     }
 )
 
+ALL_KINDS = (*KINDS.values(), KEY_NOT_FOUND, VALUE_MISMATCH, INTERNAL)
+
 UNEXPECTED_DETAIL = (
     "this node met an unexpected error; it is in the node's log. A write may or may not have "
     "been applied: repeat it only under the same Idempotency-Key"

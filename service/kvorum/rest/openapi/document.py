@@ -34,7 +34,6 @@ def openapi_document() -> JsonObject:
         "info": {
             "title": "kvorum",
             "version": API_VERSION,
-            "summary": "A Raft-replicated key-value store.",
             "description": _DESCRIPTION + problem_table() + "\n",
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },

@@ -60,7 +60,6 @@ def key_paths() -> JsonObject:
     put = "Stores any JSON value, whatever the key held before. Answers when the write is applied."
     return {
         "/key/{key}": {
-            "parameters": [uses("Key")],
             "get": _get(),
             "put": _write("putKeyAgain", "Set a key (same as POST)", put, PutBody),
             "post": _write("putKey", "Set a key", put, PutBody),
@@ -71,14 +70,14 @@ def key_paths() -> JsonObject:
 
 
 def _get() -> JsonObject:
-    headers = [uses("Consistency"), uses("IdempotencyKey"), uses("Prefer")]
+    names = ("Key", "Consistency", "IdempotencyKey", "Prefer")
     return {
         "tags": ["keys"],
         "operationId": "getKey",
         "summary": "Read a key",
         "description": "Linearizable unless `consistency=stale`. With `Prefer: respond-async` the "
         "value is fetched from `/command/{requestId}` on the same node.",
-        "parameters": headers,
+        "parameters": [uses(name) for name in names],
         "responses": {
             "200": json_answer(ReadAnswer, "The value.", _READ),
             "202": _accepted(),
@@ -98,7 +97,7 @@ def _write(operation: str, summary: str, description: str, body: type[Struct]) -
         "operationId": operation,
         "summary": summary,
         "description": description,
-        "parameters": [uses("IdempotencyKey"), uses("Prefer")],
+        "parameters": [uses("Key"), uses("IdempotencyKey"), uses("Prefer")],
         "requestBody": _body(body, {"value": {"colour": "green"}}),
         "responses": _body_responses(),
     }
@@ -135,7 +134,7 @@ def _delete() -> JsonObject:
         "operationId": "deleteKey",
         "summary": "Delete a key",
         "description": "Answers when the deletion is applied.",
-        "parameters": [uses("IdempotencyKey"), uses("Prefer")],
+        "parameters": [uses("Key"), uses("IdempotencyKey"), uses("Prefer")],
         "responses": {
             "200": json_answer(WriteAnswer, "Applied.", _WRITTEN),
             "202": _accepted(),

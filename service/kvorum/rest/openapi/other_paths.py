@@ -20,7 +20,7 @@ _MEMBERS = ["localhost:8001", "localhost:8002", "localhost:8003"]
 def other_paths() -> JsonObject:
     """The path items in the order they are shown."""
     return {
-        "/command/{id}": {"parameters": [uses("RequestIdInPath")], "get": _command()},
+        "/command/{id}": {"get": _command()},
         "/cluster/info": {"get": _cluster_info()},
         "/cluster/log": {"get": _cluster_log()},
         "/livez": {"get": _livez()},
@@ -80,7 +80,7 @@ def _command() -> JsonObject:
         "recent read on the node that made it. `found: false` comes with status 200.",
         responses,
     )
-    return operation | {"parameters": [uses("CommandConsistency")]}
+    return operation | {"parameters": [uses("RequestIdInPath"), uses("CommandConsistency")]}
 
 
 def _cluster_info() -> JsonObject:

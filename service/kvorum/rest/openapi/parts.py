@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kvorum.rest.problems import INTERNAL, KINDS, Kind
+from kvorum.rest.problems import ALL_KINDS, Kind
 from kvorum.rest.schemas import (
     AcceptedAnswer,
     ClusterInfoAnswer,
@@ -133,7 +133,11 @@ _IDEMPOTENCY_KEY: JsonObject = {
     "with an id that was used before applies nothing and gets the first outcome again, on any "
     "node, while outcomes are kept (OUTCOMES_COUNT_MAX, OUTCOMES_AGE_S_MAX).",
     "schema": {"type": "string", "minLength": 1, "maxLength": 130},
-    "example": "order-4711-put",
+    # The page fills in the first example: an id would make the second try a repetition.
+    "examples": {
+        "none": {"summary": "a new request", "value": ""},
+        "chosen": {"summary": "a request that may be repeated", "value": "order-4711-put"},
+    },
 }
 _PREFER: JsonObject = {
     "name": "Prefer",
@@ -216,7 +220,6 @@ def problem_answer(
 
 def problem_table() -> str:
     """Every kind of problem as a Markdown table."""
-    kinds = {kind.type_uri: kind for kind in (*KINDS.values(), INTERNAL)}
-    rows = sorted((kind.status, uri, kind.title) for uri, kind in kinds.items())
+    rows = sorted((kind.status, kind.type_uri, kind.title) for kind in ALL_KINDS)
     lines = [f"| {status} | `{uri}` | {title} |" for status, uri, title in rows]
     return "\n".join(["| status | type | title |", "|---|---|---|", *lines])
