@@ -62,6 +62,18 @@ def test_first_start_creates_everything_for_this_user_only(tmp_path: Path) -> No
     }
 
 
+def test_every_new_directory_is_made_durable_in_its_parent() -> None:
+    operations: list[tuple[str, str]] = []
+    fs = MemoryFileSystem(lambda operation, path: operations.append((operation, str(path))))
+    opened(Path("/data/Node-1"), fs=fs).close()
+    made = [i for i, (operation, _) in enumerate(operations) if operation == "mkdir"]
+    assert [operations[i : i + 2] for i in made] == [
+        [("mkdir", "/data"), ("sync_directory", "/")],
+        [("mkdir", "/data/Node-1"), ("sync_directory", "/data")],
+        [("mkdir", "/data/Node-1/wal"), ("sync_directory", "/data/Node-1")],
+    ]
+
+
 def test_recorded_members_win(tmp_path: Path) -> None:
     opened(tmp_path).close()
     again = opened(tmp_path, members=("localhost:1",))

@@ -124,7 +124,7 @@ def test_segment_of_another_log_is_refused() -> None:
     path = segments(fs)[1]
     assert path in segments(other)
     fs.replace(path, other.read(path))
-    assert refused(fs).file == str(path)
+    assert refused(fs).reason == "the segment does not continue the one before it"
 
 
 def test_leftover_temporary_file_is_removed() -> None:
