@@ -6,6 +6,9 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
+# No help text: a part of the test targets.
+.PHONY: browser
+
 .PHONY: help setup cluster test coverage check fix generate lock clean
 
 help: ## show this help
@@ -17,10 +20,13 @@ setup: ## create or update .venv from requirements.lock (the other targets do it
 cluster: setup ## start five nodes on this machine; Ctrl-C stops them
 	@$(BIN)/kvorum dev
 
-test: setup ## run all tests (ARGS="tests/unit -k name" for some)
+test: setup browser ## run all tests (ARGS="tests/unit -k name" for some)
 	@$(BIN)/pytest $(ARGS)
 
-coverage: setup ## run all tests and report the lines that none of them reaches
+browser:
+	@$(PYTHON) tools/ensure_browser.py
+
+coverage: setup browser ## run all tests and report the lines that none of them reaches
 	@rm -f .coverage .coverage.*
 	@$(BIN)/pytest --cov --cov-report=term --cov-report=html $(ARGS)
 

@@ -82,6 +82,8 @@ def _parser() -> ArgumentParser:
 
 
 def _serve(arguments: Namespace) -> int:
+    # gRPC's own lines on stderr are no log lines of ours; what matters reaches us as errors.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     from kvorum.app import run
     from kvorum.cli.serve import serve
 

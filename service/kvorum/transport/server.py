@@ -26,7 +26,7 @@ RAFT_SERVICE = pb.DESCRIPTOR.services_by_name["RaftService"].full_name
 _STATUS = health_pb2.HealthCheckResponse
 
 
-def _handlers(reception: Reception, unary: UnaryService) -> "grpc.GenericRpcHandler[bytes, bytes]":
+def _handlers(reception: Reception, unary: UnaryService) -> grpc.GenericRpcHandler:
     """Handlers of raw bytes: what cannot be parsed gets our answer, not a traceback."""
     return grpc.method_handlers_generic_handler(
         RAFT_SERVICE,
@@ -46,8 +46,7 @@ class PeerServer:
     ) -> None:
         self._options = options
         self._reception = reception
-        # The stubs of grpc_health know only its blocking half.
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        self._health = health.aio.HealthServicer()
         self._ready = False
         self._ready_changed = asyncio.Event()
         self._server = aio.server(
