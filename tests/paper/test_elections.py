@@ -1,0 +1,268 @@
+"""Elections: thesis §3.3, §3.4, §3.6.1 and §3.8."""
+
+import pytest
+
+from kvorum.raft.messages import AppendResponse, RequestVote, VoteResponse
+from kvorum.raft.ready import EventKind
+from kvorum.raft.types import EntryId, Role
+from tests.support.raft_chaos import seeded_ticks
+from tests.support.raft_cluster import Cluster
+from tests.support.raft_cores import (
+    ELECTION_TICKS_MAX,
+    ELECTION_TICKS_MIN,
+    append_entries,
+    drain,
+    eid,
+    elect,
+    feed,
+    log_of,
+    make_core,
+    make_leader,
+    node_id,
+    refusal,
+    time_out,
+    vote_answer,
+    vote_request,
+)
+
+
+def test_election_safety() -> None:
+    """Figure 3, "Election Safety"; §3.4: at most one leader in a term.
+
+    All five candidates of one term are heard by everyone, in every order that the
+    queue produces; the observer inside the cluster fails on a second leader.
+    """
+    cluster = Cluster(5)
+    for number in range(1, 6):
+        cluster.timeout(number)
+    cluster.settle()
+    assert len(cluster.invariants.leaders) <= 1
+    cluster.elect(4)
+    assert list(cluster.invariants.leaders.values())[-1] == node_id(4)
+
+
+def test_one_vote_in_a_term() -> None:
+    """§3.4: first come, first served; the same candidate may ask again."""
+    core = make_core()
+    answers = feed(
+        core,
+        vote_request(2, term=1),
+        vote_request(3, term=1),
+        vote_request(2, term=1),
+    ).of(VoteResponse)
+    assert [(a.to, a.granted) for a in answers] == [("2", True), ("3", False), ("2", True)]
+
+
+def test_a_restart_does_not_forget_the_vote() -> None:
+    """§3.8: the vote of the current term is persistent."""
+    core = make_core(term=4, vote=2)
+    answers = feed(core, vote_request(3, term=4), vote_request(2, term=4)).of(VoteResponse)
+    assert [a.granted for a in answers] == [False, True]
+
+
+def test_a_new_term_gives_a_new_vote() -> None:
+    """§3.4: one vote per *term*."""
+    core = make_core(term=4, vote=2)
+    [answer] = feed(core, vote_request(3, term=5)).of(VoteResponse)
+    assert (answer.granted, answer.term) == (True, 5)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "granted"),
+    [
+        (eid(3, 1), True),  # later term, shorter log
+        (eid(3, 9), True),  # later term, longer log
+        (eid(2, 4), True),  # same term, longer log
+        (eid(2, 3), True),  # the same log
+        (eid(2, 2), False),  # same term, shorter log
+        (eid(1, 9), False),  # earlier term, longer log
+        (eid(1, 3), False),  # earlier term, same length
+        (eid(0, 0), False),  # nothing at all
+    ],
+)
+@pytest.mark.parametrize("pre", [False, True])
+def test_up_to_date_check(candidate: EntryId, granted: bool, pre: bool) -> None:
+    """§3.6.1: the later term of the last entry wins, then the longer log; §9.6 asks the same."""
+    core = make_core(term=3, log=log_of(1, 2, 2))
+    [answer] = feed(core, vote_request(2, term=4, last=candidate, pre=pre)).of(VoteResponse)
+    assert answer.granted is granted
+
+
+def test_a_refused_candidate_still_brings_its_term() -> None:
+    """§3.3: a later term is adopted whatever the answer is."""
+    core = make_core(term=3, log=log_of(1, 2, 2))
+    [answer] = feed(core, vote_request(2, term=9, last=eid(1, 1))).of(VoteResponse)
+    assert (answer.granted, answer.term, core.state.term) == (False, 9, 9)
+    assert core.state.vote is None
+
+
+def test_a_candidate_votes_for_itself_and_asks_all_others() -> None:
+    """§3.4: term + 1, own vote, RequestVote to every other server with its log's end."""
+    core = make_core(term=4, log=log_of(1, 3), voters=5)
+    time_out(core)
+    drain(core)
+    for peer in core.state.peers[:2]:
+        core.step(vote_answer(peer, core, term=5, granted=True, pre=True))
+    requests = drain(core).of(RequestVote)
+    assert [r.to for r in requests] == list(core.state.peers)
+    assert {(r.term, r.last, r.pre) for r in requests} == {(5, eid(3, 2), False)}
+    assert (core.state.term, core.state.vote) == (5, "1")
+
+
+def test_a_candidate_that_hears_the_leader_of_its_term_follows_it() -> None:
+    """§3.4: a claim with an equal term is legitimate."""
+    core = make_core()
+    time_out(core)
+    drain(core)
+    feed(core, vote_answer(node_id(2), core, term=1, granted=True, pre=True))
+    assert core.state.role is Role.CANDIDATE
+    feed(core, append_entries(3, 1, term=1))
+    assert (core.state.role, core.state.leader, core.state.term) == (Role.FOLLOWER, "3", 1)
+
+
+def test_a_minority_of_votes_does_not_elect() -> None:
+    """§3.4: a majority of the full cluster, not of those that answer."""
+    core = make_core(voters=5)
+    time_out(core)
+    drain(core)
+    for peer in ("2", "3"):
+        feed(core, vote_answer(node_id(int(peer)), core, term=1, granted=True, pre=True))
+    feed(core, vote_answer(node_id(2), core, term=1, granted=True))
+    feed(core, vote_answer(node_id(2), core, term=1, granted=True))
+    assert core.state.role is Role.CANDIDATE, "the same vote twice counts once"
+    feed(core, vote_answer(node_id(3), core, term=1, granted=True))
+    assert core.state.role is Role.LEADER
+
+
+def test_a_majority_of_refusals_ends_a_campaign() -> None:
+    """§3.4: nothing can be won any more; the next timeout decides."""
+    core = make_core()
+    time_out(core)
+    drain(core)
+    feed(core, vote_answer(node_id(2), core, term=1, granted=True, pre=True))
+    feed(core, vote_answer(node_id(2), core, term=1, granted=False))
+    assert core.state.role is Role.CANDIDATE
+    feed(core, vote_answer(node_id(3), core, term=1, granted=False))
+    assert (core.state.role, core.state.leader) == (Role.FOLLOWER, None)
+
+
+def test_votes_of_an_earlier_campaign_do_not_count() -> None:
+    """§3.3: messages of earlier terms are ignored."""
+    core = make_core(term=1)
+    time_out(core)
+    drain(core)
+    feed(core, vote_answer(node_id(2), core, term=2, granted=True, pre=True))
+    time_out(core)
+    drain(core)
+    feed(core, vote_answer(node_id(2), core, term=3, granted=True, pre=True))
+    assert (core.state.role, core.state.term) == (Role.CANDIDATE, 3)
+    feed(core, vote_answer(node_id(2), core, term=2, granted=True))
+    assert core.state.role is Role.CANDIDATE
+
+
+def test_timeouts_are_random_and_within_their_bounds() -> None:
+    """§3.4: drawn anew from a fixed interval, so that servers rarely time out together."""
+    ticks = seeded_ticks(5)(node_id(1))
+    core = make_core(random_ticks=ticks)
+    seen = set()
+    for _ in range(60):
+        seen.add(core.state.election_timeout)
+        time_out(core)
+        drain(core)
+    assert seen == set(range(ELECTION_TICKS_MIN, ELECTION_TICKS_MAX + 1))
+
+
+def test_a_split_vote_resolves() -> None:
+    """§3.4: with randomised timeouts one of the candidates soon comes first."""
+    for seed in range(20):
+        cluster = Cluster(4, random_ticks=seeded_ticks(seed))
+        cluster.net.partition((1, 3), (2, 4))
+        for _ in range(ELECTION_TICKS_MAX):
+            cluster.tick()
+            cluster.settle()
+        cluster.net.heal()
+        for ticks in range(6 * ELECTION_TICKS_MAX):
+            if cluster.leaders:
+                break
+            cluster.tick()
+            cluster.settle()
+        assert len(cluster.leaders) == 1, f"no leader after {ticks} ticks, seed {seed}"
+
+
+def test_a_follower_that_hears_its_leader_stays_quiet() -> None:
+    """§3.4: heartbeats, even refused ones, prevent elections."""
+    core = make_core(term=1)
+    for _ in range(5):
+        for _ in range(ELECTION_TICKS_MAX - 1):
+            core.tick()
+        feed(core, append_entries(2, term=1, prev=eid(1, 9)))
+    assert core.state.role is Role.FOLLOWER
+
+
+def test_granting_a_vote_restarts_the_timer_and_refusing_does_not() -> None:
+    """Figure 3.1, "Rules for Servers": timeout without hearing a leader *or granting a vote*."""
+    granting, refusing = make_core(), make_core(log=log_of(1), term=1)
+    for core in (granting, refusing):
+        for _ in range(ELECTION_TICKS_MAX - 1):
+            core.tick()
+    feed(granting, vote_request(2, term=1))
+    granting.tick()
+    assert granting.state.role is Role.FOLLOWER
+    feed(refusing, vote_request(2, term=1))
+    refusing.tick()
+    assert refusing.state.role is Role.PRE_CANDIDATE
+
+
+@pytest.mark.parametrize("leading", [False, True])
+def test_a_later_term_is_adopted(leading: bool) -> None:
+    """§3.3: candidates and leaders whose term is out of date step down."""
+    core = make_leader(term=2) if leading else make_core(term=2, vote=1)
+    told = feed(core, refusal(2, term=7, rejected=0))
+    assert (core.state.role, core.state.term, core.state.vote) == (Role.FOLLOWER, 7, None)
+    assert core.state.leader is None
+    assert bool(told.told(EventKind.STEP_DOWN)) is leading
+
+
+def test_a_stale_term_is_refused_with_the_current_one() -> None:
+    """§3.3: a request with a stale term number is rejected."""
+    core = make_core(term=5, log=log_of(1))
+    out = feed(core, append_entries(2, 1, term=4), vote_request(3, term=4, last=eid(4, 9)))
+    [append], [vote] = out.of(AppendResponse), out.of(VoteResponse)
+    assert (append.success, append.term) == (False, 5)
+    assert (vote.granted, vote.term) == (False, 5)
+    assert (core.state.term, core.state.leader, core.state.log.last_index) == (5, None, 1)
+
+
+def test_a_leader_refuses_a_rival_of_its_term() -> None:
+    """§3.4: it voted for itself."""
+    leader = make_leader(term=3)
+    [answer] = feed(leader, vote_request(2, term=3, last=eid(9, 9))).of(VoteResponse)
+    assert not answer.granted
+    assert leader.state.role is Role.LEADER
+
+
+def test_a_single_voter_elects_itself() -> None:
+    """§3.4: a majority of one; it still writes its vote and its no-op first."""
+    core = make_core(voters=1)
+    time_out(core)
+    ready = core.ready()
+    assert core.state.role is Role.LEADER
+    assert ready.save is not None
+    assert (ready.save.hard_state.term, ready.save.hard_state.vote) == (1, "1")
+    assert ready.committed == ()
+
+
+def test_a_deposed_leader_can_be_elected_again() -> None:
+    """§3.4: but only in a later term."""
+    leader = make_leader(term=1)
+    feed(leader, append_entries(2, 2, term=2, prev=eid(1, 1)))
+    assert leader.state.role is Role.FOLLOWER
+    elect(leader)
+    assert (leader.state.role, leader.state.term) == (Role.LEADER, 3)
+
+
+def test_a_stranger_gets_no_vote() -> None:
+    """§4.1: only members of the configuration take part."""
+    core = make_core()
+    assert feed(core, vote_request(9, term=5)).messages == []
+    assert core.state.term == 0

@@ -1,0 +1,189 @@
+"""Linearizable reads without log entries: ReadIndex (§6.4)."""
+
+import pytest
+
+from kvorum.raft.core import Core
+from kvorum.raft.messages import AppendEntries, ReadIndex, ReadIndexResponse
+from kvorum.raft.ready import ReadState
+from kvorum.raft.types import Index, Term, Ticket
+from tests.support.raft_cluster import Cluster
+from tests.support.raft_cores import (
+    ELECTION_TICKS_MAX,
+    HEARTBEAT_TICKS,
+    ack,
+    append_entries,
+    drain,
+    eid,
+    feed,
+    log_of,
+    make_core,
+    make_leader,
+    node_id,
+    refusal,
+    time_out,
+)
+
+
+def reading_leader(voters: int = 3) -> Core:
+    """A leader whose no-op (index 1) is committed and known to all."""
+    leader = make_leader(voters=voters)
+    for sender in range(2, voters + 1):
+        feed(leader, ack(sender, term=1, match=1))
+    return leader
+
+
+def ask(leader: Core, ticket: int) -> list[AppendEntries]:
+    """Ask, and return the question that goes to the followers."""
+    leader.read_index(Ticket(ticket))
+    return drain(leader).of(AppendEntries)
+
+
+def test_a_read_needs_a_majority_of_this_round() -> None:
+    """§6.4 step 3: a round of heartbeats, answered by a majority of the cluster."""
+    leader = reading_leader(voters=5)
+    questions = ask(leader, 7)
+    assert [(q.to, q.round) for q in questions] == [("2", 1), ("3", 1), ("4", 1), ("5", 1)]
+    assert feed(leader, ack(2, term=1, match=1, read_round=1)).read_states == []
+    assert feed(leader, ack(2, term=1, match=1, read_round=1)).read_states == [], "the same one"
+    states = feed(leader, ack(3, term=1, match=1, read_round=1)).read_states
+    assert states == [ReadState(Ticket(7), Index(1))]
+
+
+def test_a_new_leader_answers_after_an_entry_of_its_own_term() -> None:
+    """§6.4 step 1: before that it does not know what is committed."""
+    leader = make_leader(term=2, log=log_of(1))
+    assert all(q.round == 0 for q in ask(leader, 7))
+    assert feed(leader, ack(2, term=2, match=1)).read_states == []
+    out = feed(leader, ack(2, term=2, match=2))
+    assert {q.round for q in out.of(AppendEntries)} == {1}
+    assert feed(leader, ack(2, term=2, match=2, read_round=1)).read_states == [
+        ReadState(Ticket(7), Index(2))
+    ]
+
+
+def test_reads_that_arrive_during_a_round_form_the_next() -> None:
+    """§6.4: a confirmation vouches only for reads asked before its round began."""
+    leader = reading_leader()
+    ask(leader, 1)
+    assert ask(leader, 2) == [], "one round at a time"
+    out = feed(leader, ack(2, term=1, match=1, read_round=1))
+    assert [state.ticket for state in out.read_states] == [1]
+    assert {q.round for q in out.of(AppendEntries)} == {2}
+    out = feed(leader, ack(2, term=1, match=1, read_round=2))
+    assert [state.ticket for state in out.read_states] == [2]
+
+
+def test_reads_of_a_round_share_it() -> None:
+    """§6.4: batching; one round trip for all that wait."""
+    leader = reading_leader()
+    for ticket in (1, 2, 3):
+        leader.read_index(Ticket(ticket))
+    assert {q.round for q in drain(leader).of(AppendEntries)} == {1}
+    states = feed(leader, ack(3, term=1, match=1, read_round=1)).read_states
+    assert [state.ticket for state in states] == [1, 2, 3]
+
+
+def test_a_late_ack_of_an_earlier_round_confirms_nothing() -> None:
+    """§6.4: a fresh number for each attempt."""
+    leader = reading_leader(voters=5)
+    ask(leader, 1)
+    for sender in (2, 3):
+        feed(leader, ack(sender, term=1, match=1, read_round=1))
+    ask(leader, 2)
+    for sender in (4, 5):
+        out = feed(leader, ack(sender, term=1, match=1, read_round=1))
+        assert out.read_states == []
+    for sender in (4, 5):
+        out = feed(leader, ack(sender, term=1, match=1, read_round=2))
+    assert [state.ticket for state in out.read_states] == [2]
+
+
+def test_an_ack_of_an_earlier_term_confirms_nothing() -> None:
+    """§6.4: rounds are numbered anew in each term."""
+    leader = make_leader(term=3, log=log_of(1))
+    feed(leader, ack(2, term=3, match=2))
+    ask(leader, 1)
+    assert feed(leader, ack(2, term=2, match=1, read_round=1)).read_states == []
+
+
+def test_a_refusal_of_the_same_term_confirms() -> None:
+    """§6.4: the follower's log may differ, but it follows this leader."""
+    leader = reading_leader()
+    ask(leader, 1)
+    out = feed(leader, refusal(2, term=1, rejected=1, conflict=eid(0, 1), read_round=1))
+    assert [state.ticket for state in out.read_states] == [1]
+
+
+def test_the_index_is_the_commit_index_when_the_round_begins() -> None:
+    """§6.4 step 2: what commits later does no harm, what committed before is included."""
+    leader = reading_leader()
+    leader.propose(Ticket(1), b"x")
+    drain(leader)
+    feed(leader, ack(2, term=1, match=2))
+    ask(leader, 9)
+    leader.propose(Ticket(2), b"y")
+    drain(leader)
+    out = feed(leader, ack(2, term=1, match=3, read_round=1))
+    assert out.read_states == [ReadState(Ticket(9), Index(2))]
+
+
+def test_a_lost_question_is_repeated_with_the_next_heartbeat() -> None:
+    """§6.4, §3.4: the heartbeat carries the round, no other message is needed."""
+    leader = reading_leader()
+    ask(leader, 1)
+    for _ in range(HEARTBEAT_TICKS):
+        leader.tick()
+    assert {q.round for q in drain(leader).of(AppendEntries)} == {1}
+
+
+def test_a_deposed_leader_refuses_the_reads_that_wait() -> None:
+    """§6.4: they must be asked again elsewhere."""
+    leader = reading_leader()
+    leader.step(ReadIndex(to=node_id(1), sender=node_id(3), term=Term(1), ticket=Ticket(8)))
+    ask(leader, 1)
+    leader.read_index(Ticket(2))
+    out = feed(leader, append_entries(2, 2, term=2, prev=eid(1, 1)))
+    assert out.read_states == [ReadState(Ticket(1), None), ReadState(Ticket(2), None)]
+    assert [(r.to, r.ticket, r.index) for r in out.of(ReadIndexResponse)] == [("3", 8, None)]
+
+
+def test_a_leader_that_is_cut_off_cannot_confirm() -> None:
+    """§6.4: an old value is never served; CheckQuorum ends the wait."""
+    cluster = Cluster(3)
+    cluster.elect(1)
+    cluster.net.isolate(1)
+    cluster.elect(2)
+    cluster.propose(2, b"new")
+    cluster.settle()
+    ticket = cluster.read_index(1)
+    cluster.settle()
+    assert ticket not in cluster[1].reads
+    cluster.tick(1, count=2 * ELECTION_TICKS_MAX)
+    cluster.settle()
+    assert cluster[1].reads[ticket] is None
+
+
+def test_a_single_node_answers_at_once() -> None:
+    """§6.4: its own vote is the majority; still not before its no-op is durable."""
+    core = make_core(voters=1)
+    time_out(core)
+    core.read_index(Ticket(1))
+    ready = core.ready()
+    assert ready.read_states == ()
+    assert ready.save is not None
+    core.advance(ready.save)
+    assert core.ready().read_states == (ReadState(Ticket(1), Index(1)),)
+
+
+@pytest.mark.parametrize("reader", [1, 2, 3])
+def test_a_read_sees_every_write_answered_before_it(reader: int) -> None:
+    """§6.4, on the leader and on followers: the index covers what anyone has applied."""
+    cluster = Cluster(3)
+    cluster.elect(1)
+    cluster.net.hold(lambda m: m.to == node_id(2) and isinstance(m, AppendEntries) and m.round == 0)
+    cluster.propose(1, b"x")
+    cluster.settle()
+    ticket = cluster.read_index(reader)
+    cluster.net.release()
+    cluster.settle()
+    assert cluster[reader].reads[ticket] == 2
