@@ -1,4 +1,4 @@
-"""Who may disturb whom: votes refused for a live leader (§4.2.3), pre-vote (§9.6), CheckQuorum (§6.2)."""
+"""Who may disturb whom: live leaders (§4.2.3), pre-vote (§9.6), CheckQuorum (§6.2)."""
 
 import pytest
 

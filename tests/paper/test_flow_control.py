@@ -19,7 +19,7 @@ from tests.support.raft_cores import (
 
 def replicating_leader(**limits: int) -> Core:
     """A leader to whom follower 2 has acknowledged the no-op; follower 3 is silent."""
-    leader = make_leader(**limits)
+    leader = make_leader(log=(), **limits)
     feed(leader, ack(2, term=1, match=1))
     return leader
 

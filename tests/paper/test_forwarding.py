@@ -31,9 +31,7 @@ def test_a_follower_passes_proposals_on() -> None:
 def test_a_leader_answers_where_it_appended() -> None:
     """The asker recognises its proposal by index and term when it is applied."""
     leader = make_leader(term=2)
-    proposal = Propose(
-        to=node_id(1), sender=node_id(2), term=Term(2), ticket=Ticket(5), data=b"x"
-    )
+    proposal = Propose(to=node_id(1), sender=node_id(2), term=Term(2), ticket=Ticket(5), data=b"x")
     [answer] = feed(leader, proposal).of(ProposeResponse)
     assert (answer.to, answer.ticket, answer.entry) == ("2", 5, eid(2, 2))
     core = make_core(2, term=2)
@@ -44,9 +42,7 @@ def test_a_node_that_does_not_lead_refuses() -> None:
     """Certainly not appended: the asker may try again freely."""
     core = make_core(term=1)
     feed(core, append_entries(3, term=1))
-    proposal = Propose(
-        to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(5), data=b"x"
-    )
+    proposal = Propose(to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(5), data=b"x")
     read = ReadIndex(to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(6))
     out = feed(core, proposal, read)
     assert [(a.ticket, a.entry) for a in out.of(ProposeResponse)] == [(5, None)]
@@ -105,8 +101,6 @@ def test_a_receipt_leaves_before_the_entry_it_speaks_of() -> None:
     """On an ordered link the asker knows its entry's index before it can be applied."""
     leader = make_leader()
     feed(leader, ack(2, term=1, match=1))
-    proposal = Propose(
-        to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(5), data=b"x"
-    )
+    proposal = Propose(to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(5), data=b"x")
     kinds = [kind_of(m) for m in feed(leader, proposal).messages if m.to == "2"]
     assert kinds == ["Receipt", "Append"]

@@ -93,9 +93,8 @@ def test_a_late_ack_of_an_earlier_round_confirms_nothing() -> None:
     for sender in (4, 5):
         out = feed(leader, ack(sender, term=1, match=1, read_round=1))
         assert out.read_states == []
-    for sender in (4, 5):
-        out = feed(leader, ack(sender, term=1, match=1, read_round=2))
-    assert [state.ticket for state in out.read_states] == [2]
+    acks = [ack(sender, term=1, match=1, read_round=2) for sender in (4, 5)]
+    assert [state.ticket for state in feed(leader, *acks).read_states] == [2]
 
 
 def test_an_ack_of_an_earlier_term_confirms_nothing() -> None:

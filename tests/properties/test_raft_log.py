@@ -56,7 +56,9 @@ def test_slice_is_at_least_one_entry_and_then_within_its_bytes(
 
 
 @given(TERMS, st.lists(st.integers(0, 5), max_size=20))
-def test_committed_entries_are_taken_once_each_in_order(terms: list[int], limits: list[int]) -> None:
+def test_committed_entries_are_taken_once_each_in_order(
+    terms: list[int], limits: list[int]
+) -> None:
     log = RaftLog(log_of(*terms), Index(0))
     log.commit = log.last_index
     taken: list[Entry] = []

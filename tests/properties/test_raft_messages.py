@@ -26,8 +26,8 @@ from kvorum.raft.messages import (
 from kvorum.raft.types import EntryId, Index, Role, Term, Ticket
 from tests.support.raft_cores import (
     drain,
-    elect,
     eid,
+    elect,
     log_of,
     make_core,
     node_id,
@@ -99,13 +99,20 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         conflict=st.none() | IDS,
         round=ROUNDS,
     ),
-    st.builds(Propose, to=TO, sender=SENDERS, term=TERMS, ticket=TICKETS, data=st.binary(max_size=9)),
+    st.builds(
+        Propose, to=TO, sender=SENDERS, term=TERMS, ticket=TICKETS, data=st.binary(max_size=9)
+    ),
     st.builds(
         ProposeResponse, to=TO, sender=SENDERS, term=TERMS, ticket=TICKETS, entry=st.none() | IDS
     ),
     st.builds(ReadIndex, to=TO, sender=SENDERS, term=TERMS, ticket=TICKETS),
     st.builds(
-        ReadIndexResponse, to=TO, sender=SENDERS, term=TERMS, ticket=TICKETS, index=st.none() | INDEXES
+        ReadIndexResponse,
+        to=TO,
+        sender=SENDERS,
+        term=TERMS,
+        ticket=TICKETS,
+        index=st.none() | INDEXES,
     ),
 )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kvorum.raft.types import Role
 from tests.support.raft_chaos import Chaos, Recorder, long_schedule, schedule_from
 
+
 @settings(max_examples=150)
 @given(st.binary(min_size=300, max_size=1800), st.sampled_from([2, 3, 4, 5]), st.integers(0, 99))
 def test_any_schedule_is_safe_and_recovers(data: bytes, size: int, seed: int) -> None:

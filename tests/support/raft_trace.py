@@ -164,7 +164,6 @@ class Trace(Observer):
             self._tell_once(line)
 
 
-
 def summary(node: Member) -> str:
     """One line about a node as it is now."""
     if node.core is None:
