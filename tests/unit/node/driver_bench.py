@@ -1,0 +1,183 @@
+"""A whole driver on a bench: real core and state machine, everything outside by hand."""
+
+import asyncio
+from asyncio import Event, Task
+from collections.abc import Sequence
+from typing import TypeVar
+
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.applier import Applier
+from kvorum.node.driver import Driver
+from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.observer import NodeObserver
+from kvorum.node.options import NodeOptions
+from kvorum.node.proposals import Proposals
+from kvorum.node.reads import Reads
+from kvorum.node.service import KvService
+from kvorum.raft.config import CoreOptions, Membership
+from kvorum.raft.core import Core
+from kvorum.raft.messages import AppendEntries, AppendResponse, Message, VoteResponse
+from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId, Term
+from kvorum.telemetry.metrics import RaftMetrics
+from prometheus_client import CollectorRegistry
+from tests.unit.node.fakes import (
+    OPTIONS,
+    OTHER,
+    SELF,
+    THIRD,
+    FakeClock,
+    ManualLog,
+    RecordingPeers,
+    settle,
+)
+
+M = TypeVar("M", bound=Message)
+
+
+class DriverBench:
+    """Use as a context manager: the driver runs until the end of the block."""
+
+    def __init__(
+        self,
+        hard_state: HardState = HardState(),
+        entries: Sequence[Entry] = (),
+        node_options: NodeOptions = OPTIONS,
+    ) -> None:
+        self.clock, self.wake = FakeClock(), Event()
+        self.log, self.peers, self.machine = ManualLog(), RecordingPeers(), StateMachine()
+        self.core = Core(
+            CoreOptions(
+                node=SELF,
+                heartbeat_ticks=node_options.heartbeat_ticks,
+                election_ticks_min=node_options.election_ticks_min,
+                election_ticks_max=node_options.election_ticks_max,
+            ),
+            Membership((SELF, OTHER, THIRD)),
+            lambda _low, high: high,
+            hard_state,
+            entries,
+        )
+        self.options = node_options
+        metrics = RaftMetrics(CollectorRegistry())
+        self.leadership = LeadershipWatch(node_options, self.clock)
+        patience = (node_options, self.clock, self.leadership, metrics, self.wake.set)
+        self.proposals, self.reads = Proposals(*patience), Reads(*patience)
+        self.driver = self._driver(metrics)
+        self.service = self._service()
+        self.task: Task[None]
+
+    def _driver(self, metrics: RaftMetrics) -> Driver:
+        return Driver(
+            self.options,
+            self.core,
+            log=self.log,
+            peers=self.peers,
+            applier=Applier(self.machine, self.proposals),
+            proposals=self.proposals,
+            reads=self.reads,
+            leadership=self.leadership,
+            observer=NodeObserver(metrics, str),
+            clock=self.clock,
+            wake=self.wake,
+        )
+
+    def _service(self) -> KvService:
+        return KvService(
+            self.options,
+            self.core,
+            self.machine,
+            proposals=self.proposals,
+            reads=self.reads,
+            leadership=self.leadership,
+            name_of=str,
+            request_id_prefix="p",
+        )
+
+    async def __aenter__(self) -> "DriverBench":
+        self.task = asyncio.create_task(self.driver.run())
+        await settle()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """The test has looked at the task's end if that is what it was about."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+    # --- inputs ------------------------------------------------------------------------
+
+    async def turn(self) -> None:
+        self.wake.set()
+        await settle()
+
+    async def tick(self, ticks: int = 1) -> None:
+        """Let time pass in steps that are never too long to be made up."""
+        for _ in range(ticks):
+            self.clock.advance(self.options.tick_s * 1.000001)
+            await self.turn()
+
+    async def deliver(self, *messages: Message) -> None:
+        self.driver.deliver(messages)
+        await settle()
+
+    async def saved(self) -> None:
+        """The write that is out becomes durable."""
+        self.log.complete()
+        await settle()
+
+    async def lead(self, *, term: int = 1) -> None:
+        """Elected by OTHER; the no-op is durable here and committed."""
+        await self.tick(self.options.election_ticks_max + 1)
+        for pre in (True, False):
+            await self.deliver(_vote(term, pre=pre))
+            await self.saved()
+        assert self.leadership.is_leader
+        await self.acknowledge(OTHER, self.core.state.log.last_index)
+        self.peers.take()
+        self.log.writes.clear()
+
+    async def follow(self, *, term: int = 1) -> None:
+        """OTHER leads; its term is durable here."""
+        await self.deliver(append_from(OTHER, term=term))
+        await self.saved()
+        self.peers.take()
+        self.log.writes.clear()
+
+    async def acknowledge(self, sender: NodeId, match: int, *, read_round: int = 0) -> None:
+        term = self.core.state.term
+        await self.deliver(
+            AppendResponse(
+                to=SELF,
+                sender=sender,
+                term=term,
+                success=True,
+                match=Index(match),
+                round=read_round,
+            )
+        )
+
+    # --- outputs -----------------------------------------------------------------------
+
+    def sent(self, kind: type[M]) -> list[M]:
+        """Messages of one kind that have left so far."""
+        return [message for message in self.peers.sent if isinstance(message, kind)]
+
+
+def _vote(term: int, *, pre: bool) -> VoteResponse:
+    return VoteResponse(to=SELF, sender=OTHER, term=Term(term), granted=True, pre=pre)
+
+
+def append_from(
+    sender: NodeId,
+    *entries: Entry,
+    term: int,
+    prev: EntryId = ORIGIN,
+    commit: int = 0,
+) -> AppendEntries:
+    return AppendEntries(
+        to=SELF,
+        sender=sender,
+        term=Term(term),
+        prev=prev,
+        entries=entries,
+        commit=Index(commit),
+    )
