@@ -3,7 +3,7 @@
 import pytest
 
 from kvorum.raft.core import COMMITTED_MAX
-from kvorum.raft.messages import AppendEntries
+from kvorum.raft.messages import AppendEntries, Propose
 from kvorum.raft.types import EntryKind, HardState, Index, Term, Ticket
 from tests.support.raft_cluster import Cluster
 from tests.support.raft_cores import (
@@ -137,11 +137,34 @@ def test_a_single_node_commits_only_what_is_durable() -> None:
     assert [entry.data for entry in core.ready().committed] == [b"x"], "y is in the next save"
 
 
-def test_followers_learn_the_commit_index_at_once() -> None:
-    """§3.6.2 lets it wait for the next message; then a follower's answer would wait as well."""
+def test_followers_learn_the_commit_index_within_a_tick() -> None:
+    """§3.6.2 lets it wait for the next message; without traffic that is not longer than a tick."""
     leader = make_leader()
     appends = feed(leader, ack(2, term=1, match=1)).of(AppendEntries)
-    assert [(a.to, a.commit, a.entries) for a in appends] == [("2", 1, ())]
+    leader.tick()
+    appends += drain(leader).of(AppendEntries)
+    assert [a.commit for a in appends if a.to == "2" and not a.entries] == [1]
+
+
+def test_a_follower_whose_client_waits_learns_the_commit_index_at_once() -> None:
+    """A write through a follower is answered when *that* node has applied it."""
+    leader = make_leader()
+    feed(leader, ack(2, term=1, match=1), ack(3, term=1, match=1))
+    feed(
+        leader,
+        Propose(to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(1), data=b"x"),
+    )
+    appends = feed(leader, ack(3, term=1, match=2)).of(AppendEntries)
+    assert [a.commit for a in appends if a.to == "2"] == [2]
+
+
+def test_followers_learn_the_commit_index_with_the_next_entries() -> None:
+    """§3.6.2: no extra message while there is traffic."""
+    leader = make_leader()
+    feed(leader, ack(2, term=1, match=1))
+    leader.propose(Ticket(1), b"x")
+    [append] = [a for a in drain(leader).of(AppendEntries) if a.to == "2"]
+    assert (append.commit, len(append.entries)) == (1, 1)
 
 
 def test_the_match_index_comes_from_the_ack_alone() -> None:

@@ -125,7 +125,7 @@ def test_an_acknowledged_write_survives_a_delayed_append() -> None:
     cluster.propose(1, b"second")
     cluster.settle()
     cluster.net.send(late)
-    cluster.settle()
+    cluster.spread()
     assert all(member.data == [b"first", b"second"] for member in cluster.members.values())
     assert all(len(member.disk.entries) == 3 for member in cluster.members.values())
 

@@ -219,6 +219,13 @@ class Cluster:
                 elapsed = member.core.state.election_elapsed
                 self.tick(number, count=max(0, ELECTION_TICKS_MIN - elapsed))
 
+    def spread(self) -> None:
+        """Leaders tick once: by then every follower hears how far the log is committed."""
+        self.settle()
+        for leader in self.leaders:
+            self.tick(leader)
+        self.settle()
+
     def elect(self, number: int) -> None:
         """The node is the first to notice that there is no leader."""
         self.quiet()

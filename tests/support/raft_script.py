@@ -61,6 +61,7 @@ class Player:
             "timeout": lambda rest: self.cluster.timeout(int(rest[0])),
             "quiet": lambda _rest: self.cluster.quiet(),
             "settle": lambda _rest: self.cluster.settle(),
+            "spread": lambda _rest: self.cluster.spread(),
         }
 
     def _nodes(self) -> dict[str, Callable[[list[str]], None]]:

@@ -46,6 +46,9 @@ def test_a_leader_beats_at_its_interval() -> None:
     leader = make_leader()
     for sender in (2, 3):
         feed(leader, ack(sender, term=1, match=1))
+    for _ in range(HEARTBEAT_TICKS):
+        leader.tick()
+    drain(leader)
     beats = []
     for _ in range(3 * HEARTBEAT_TICKS):
         leader.tick()
