@@ -34,8 +34,8 @@ def web_server(app: ASGIApp) -> WebServer:
         interface="asgi3",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
-        date_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
     return WebServer(config)

@@ -171,7 +171,7 @@ class KvService:
     def cluster_info(self) -> ClusterInfo:
         state, machine = self._core.state, self._state_machine
         peers = tuple(
-            PeerProgress(self._name_of(peer), progress.next, progress.match)
+            PeerProgress(self._name_of(peer), peer, progress.next, progress.match)
             for peer, progress in state.progress.items()
         )
         return ClusterInfo(

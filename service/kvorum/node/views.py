@@ -35,9 +35,10 @@ class ReadResult(Struct, frozen=True, gc=False):
 
 
 class PeerProgress(Struct, frozen=True, gc=False):
-    """A follower as its leader sees it."""
+    """A follower as its leader sees it: its SELF_ID, and its address as in ``members``."""
 
     node: str
+    address: str
     next_index: int
     match_index: int
 

@@ -66,6 +66,8 @@ class Core:
         if state.heartbeat_elapsed >= state.options.heartbeat_ticks:
             state.heartbeat_elapsed = 0
             replication.heartbeat(state)
+        else:
+            replication.spread_commit(state)
         if state.election_elapsed >= state.options.election_ticks_max:
             state.election_elapsed = 0
             if not replication.is_quorum_active(state):
@@ -174,6 +176,8 @@ class Core:
         entry: EntryId | None = None
         if state.role is Role.LEADER:
             entry = replication.append(state, EntryKind.COMMANDS, proposal.data)
+            if proposal.sender in state.progress:
+                state.progress[proposal.sender].awaits = entry.index
         state.send(
             ProposeResponse(
                 to=proposal.sender,

@@ -24,6 +24,7 @@ class Progress:
         "_inflight_bytes",
         "_inflight_bytes_max",
         "_inflight_max",
+        "awaits",
         "commit_sent",
         "due",
         "match",
@@ -43,6 +44,7 @@ class Progress:
         self.due = True  # a heartbeat must go out even if there is nothing to say
         self.recent_active = True  # heard from since the last quorum check (§6.2)
         self.commit_sent = Index(0)
+        self.awaits = Index(0)  # its last proposal: a client there waits for this index
         self.round_sent = 0
         self.round_acked = 0
         self._inflight: deque[tuple[Index, int]] = deque()  # last index and bytes of each append

@@ -59,8 +59,8 @@ def _flush_peer(state: State, peer: NodeId, progress: Progress) -> None:
         entries = log.slice(progress.next, state.options.append_bytes_max)
         _send_append(state, peer, progress, entries)
         progress.sent(entries[-1].index, sum(len(entry.data) for entry in entries))
-    news = progress.state is ProgressState.REPLICATE and progress.commit_sent < log.commit
-    if news or progress.due or progress.round_sent < state.reads.round:
+    is_awaited = progress.commit_sent < min(log.commit, progress.awaits)
+    if is_awaited or progress.due or progress.round_sent < state.reads.round:
         _send_append(state, peer, progress, ())
 
 
@@ -84,6 +84,18 @@ def _send_append(
             round=state.reads.round,
         )
     )
+
+
+def spread_commit(state: State) -> None:
+    """Tell those who have not heard it yet how far the log is committed.
+
+    Followers learn it from the next append for free, and at once if a client of
+    theirs waits for it; the others need not hear of every commit in a message of
+    its own, only soon.
+    """
+    for progress in state.progress.values():
+        if progress.state is ProgressState.REPLICATE and progress.commit_sent < state.log.commit:
+            progress.due = True
 
 
 def heartbeat(state: State) -> None:

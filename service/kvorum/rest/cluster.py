@@ -78,13 +78,8 @@ def _node_info(info: ClusterInfo, *, leads: bool) -> NodeInfo:
 
 
 def _progress(info: ClusterInfo) -> tuple[list[int], list[int]]:
-    """Next and match index of every member, in order; the leader's own is its last entry.
-
-    Empty if a peer is not named as in ``members``: its place in the order is unknown then.
-    """
-    peers = {peer.node: peer for peer in info.peers}
-    if not peers.keys() <= set(info.members):
-        return [], []
+    """Next and match index of every member, in order; the leader's own is its last entry."""
+    peers = {peer.address: peer for peer in info.peers}
     next_index, match_index = [], []
     for member in info.members:
         peer = peers.get(member)

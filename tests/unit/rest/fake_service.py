@@ -107,7 +107,10 @@ class FakeService(KvService):
     def cluster_info(self) -> ClusterInfo:
         members = ("localhost:8001", "localhost:8002", "localhost:8003")
         last = len(self.log)
-        peers = (PeerProgress(members[2], last, last - 1), PeerProgress(members[1], last + 1, last))
+        peers = (
+            PeerProgress("Node-3", members[2], last, last - 1),
+            PeerProgress("Node-2", members[1], last + 1, last),
+        )
         return ClusterInfo(
             node_id="Node-1",
             cluster_id="test",
