@@ -7,15 +7,21 @@ from kvorum.raft.core import Core
 from kvorum.raft.messages import AppendEntries
 from kvorum.raft.types import HardState, Role, Ticket
 from tests.support.raft_cores import (
+    ELECTION_TICKS_MAX,
     HEARTBEAT_TICKS,
     ack,
+    append_entries,
     drain,
+    eid,
+    elect,
     feed,
     latest,
     make_core,
     make_leader,
     node_id,
     options,
+    time_out,
+    vote_answer,
 )
 
 
@@ -54,6 +60,37 @@ def test_a_leader_beats_at_its_interval() -> None:
         leader.tick()
         beats.append(len(drain(leader).of(AppendEntries)))
     assert beats == [0, 2] * 3
+
+
+def test_a_new_leader_has_the_whole_timeout_to_hear_a_majority() -> None:
+    """Ticks of its campaign do not count, nor does a beat begun in an earlier term."""
+    core = make_core()
+    time_out(core)
+    drain(core)
+    feed(core, vote_answer(node_id(2), core, term=1, granted=True, pre=True))
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    feed(core, vote_answer(node_id(2), core, term=1, granted=True))
+    roles = []
+    for _ in range(2 * ELECTION_TICKS_MAX):
+        core.tick()
+        roles.append(core.state.role)
+    assert roles[:-1] == [Role.LEADER] * (2 * ELECTION_TICKS_MAX - 1)
+    assert roles[-1] is Role.FOLLOWER
+
+
+def test_the_first_beat_of_a_second_term_comes_after_a_whole_interval() -> None:
+    leader = make_leader()
+    leader.tick()  # half an interval
+    feed(leader, append_entries(2, 2, term=2, prev=eid(1, 1)))
+    elect(leader)
+    for sender in (2, 3):
+        feed(leader, ack(sender, term=3, match=3))
+    leader.tick()
+    drain(leader)
+    for sender in (2, 3):
+        feed(leader, ack(sender, term=3, match=3))
+    assert leader.state.heartbeat_elapsed == 1
 
 
 def test_a_node_that_recovers_is_a_follower_of_nobody() -> None:
