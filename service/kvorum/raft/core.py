@@ -244,8 +244,10 @@ class Core:
         if not entries and not changed:
             state.messages.extend(waiting)
             return None
-        last = entries[-1].index if entries else state.log.stable
-        hard_state = HardState(state.term, state.vote, min(state.log.commit, last))
+        # The hint covers only what the disk holds before this save, so that it is true
+        # whatever part of the save a crash leaves.
+        commit = min(state.log.commit, state.log.stable)
+        hard_state = HardState(state.term, state.vote, commit)
         self._saving = Save(hard_state, entries, waiting)
         return self._saving
 

@@ -67,6 +67,7 @@ def answer_vote(state: State, request: RequestVote) -> None:
     granted = grants(state, request)
     if granted and not request.pre:
         state.vote = request.sender
+        state.role, state.votes = Role.FOLLOWER, {}  # whoever helps another stops running
         state.restart_election_timer()
     _tell_vote(state, request, granted)
     response = VoteResponse(
@@ -89,12 +90,14 @@ def _tell_vote(state: State, request: RequestVote, granted: bool) -> None:
     what = "pre-vote" if request.pre else "vote"
     if granted:
         why = what
+    elif request.pre and request.term <= state.term:
+        why = f"{what}: its term is old"
     elif request.last < state.log.last:
         why = f"{what}: its log is behind"
     elif state.leader is not None:
         why = f"{what}: {state.leader} leads"
     else:
-        why = f"{what}: voted for {state.vote}" if state.vote else f"{what}: its term is old"
+        why = f"{what}: voted for {state.vote}"
     state.tell(kind, request.sender, why)
 
 

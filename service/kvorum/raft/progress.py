@@ -101,6 +101,9 @@ class Progress:
         self._inflight_bytes = 0
 
     def heartbeat(self) -> None:
-        """Something must be sent now; it also repeats a probe that may be lost."""
+        """Something must be sent now, however little.
+
+        To a follower that is probed, a heartbeat is a probe without entries: should the
+        first one be lost, its answer serves as well, and a dead node costs no bytes.
+        """
         self.due = True
-        self.waiting = False

@@ -98,7 +98,7 @@ class State:
         if self.role is Role.LEADER:
             self._abdicate(why)
         if term > self.term:
-            self.term, self.vote = term, None
+            self.term, self.vote, self.leader = term, None, None
         self.role = Role.FOLLOWER
         self.votes = {}
         self.restart_election_timer()
