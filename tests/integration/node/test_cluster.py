@@ -8,7 +8,7 @@ import pytest
 from kvorum.errors import NoLeader, OutcomeUnknown, Rejected
 from kvorum.mvcc.outcome import Outcome
 from kvorum.node.views import ReadResult
-from kvorum.raft.messages import AppendEntries, ReadIndexResponse
+from kvorum.raft.messages import AppendEntries, Propose, ReadIndexResponse
 from kvorum.raft.types import NodeId
 from tests.support.node_cluster import NodeCluster, cluster_of
 from tests.support.virtual_time import in_virtual_time
@@ -117,7 +117,9 @@ async def _assert_fates(cluster: NodeCluster, writes: dict[str, Future[Outcome]]
         fates[
             "acknowledged"
             if error is None
-            else "rejected" if isinstance(error, Rejected) else "unknown"
+            else "rejected"
+            if isinstance(error, Rejected)
+            else "unknown"
         ] += 1
     return fates
 
@@ -391,6 +393,33 @@ async def test_a_forwarded_write_that_died_with_its_leader_is_soon_proposed_agai
 
 
 @in_virtual_time
+async def test_a_forwarded_write_that_was_lost_on_the_way_is_soon_proposed_again() -> None:
+    """A broken connection loses what it carried, though its leader lives on."""
+    async with cluster_of(3, request_timeout_s=30.0) as cluster:
+        leader = await cluster.leader()
+        follower = cluster.others(leader)[0]
+        cluster.network.hold(lambda message: isinstance(message, Propose))
+        written = cluster[follower].service.put("a", b"k", b"1")
+        await cluster.until(lambda: cluster.network.held)
+        cluster.network.drop_held()
+        cluster.network.release()
+        async with asyncio.timeout(2):
+            assert (await written).success
+
+
+@in_virtual_time
+async def test_reads_and_writes_work_on_a_network_slower_than_the_heartbeat() -> None:
+    """An answer takes longer than the wait between two attempts, every time."""
+    async with cluster_of(3) as cluster:
+        cluster.network.delay_s = (0.014, 0.016)
+        leader = await cluster.leader()
+        follower = cluster.others(leader)[0]
+        assert (await cluster[follower].service.put("a", b"k", b"1")).success
+        result = await cluster[follower].service.get("r", b"k")
+        assert result.record is not None
+
+
+@in_virtual_time
 async def test_without_a_majority_clients_are_told_soon_and_nothing_is_lost() -> None:
     async with cluster_of(5) as cluster:
         leader = await cluster.leader()
@@ -400,9 +429,9 @@ async def test_without_a_majority_clients_are_told_soon_and_nothing_is_lost() ->
         await cluster.until(lambda: all(cluster[n].leadership.is_hopeless() for n in rest), 1.5)
         for node in rest:
             with pytest.raises(NoLeader):
-                cluster[node].service.put("refused", b"refused", b"1")
+                _ = cluster[node].service.put("refused", b"refused", b"1")
             with pytest.raises(NoLeader):
-                cluster[node].service.get("r", b"k")
+                _ = cluster[node].service.get("r", b"k")
         cluster.start(cluster.others(*rest)[0])
         await cluster.leader()
         assert await value(cluster, leader, b"k") == b"1"
@@ -476,8 +505,10 @@ async def test_an_answer_to_a_former_start_of_a_node_does_not_serve_a_later_read
         cluster.network.drop_held()
         index = cluster[leader].core.state.log.last_index + 1
         cluster.network.hold(
-            lambda message: isinstance(message, ReadIndexResponse)
-            or (isinstance(message, AppendEntries) and message.commit >= index)
+            lambda message: (
+                isinstance(message, ReadIndexResponse)
+                or (isinstance(message, AppendEntries) and message.commit >= index)
+            )
         )
         cluster.start(follower)
         assert (await write(cluster, leader, b"k", b"1", "w")).success

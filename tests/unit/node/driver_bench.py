@@ -3,7 +3,9 @@
 import asyncio
 from asyncio import Event, Task
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
+
+from prometheus_client import CollectorRegistry
 
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
@@ -19,7 +21,6 @@ from kvorum.raft.core import Core
 from kvorum.raft.messages import AppendEntries, AppendResponse, Message, VoteResponse
 from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId, Term
 from kvorum.telemetry.metrics import RaftMetrics
-from prometheus_client import CollectorRegistry
 from tests.unit.node.fakes import (
     OPTIONS,
     OTHER,
@@ -33,13 +34,15 @@ from tests.unit.node.fakes import (
 
 M = TypeVar("M", bound=Message)
 
+BLANK = HardState()
+
 
 class DriverBench:
     """Use as a context manager: the driver runs until the end of the block."""
 
     def __init__(
         self,
-        hard_state: HardState = HardState(),
+        hard_state: HardState = BLANK,
         entries: Sequence[Entry] = (),
         node_options: NodeOptions = OPTIONS,
     ) -> None:
@@ -93,7 +96,7 @@ class DriverBench:
             request_id_prefix="p",
         )
 
-    async def __aenter__(self) -> "DriverBench":
+    async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.driver.run())
         await settle()
         return self

@@ -6,7 +6,7 @@ to peers are only recorded.
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
@@ -122,9 +122,7 @@ class Bench:
         self.leadership.report(OTHER)
         metrics = RaftMetrics(self.registry)
         self.wakes = 0
-        self.proposals = Proposals(
-            node_options, self.clock, self.leadership, metrics, self._wake
-        )
+        self.proposals = Proposals(node_options, self.clock, self.leadership, metrics, self._wake)
         self.reads = Reads(node_options, self.clock, self.leadership, metrics, self._wake)
 
     def _wake(self) -> None:
@@ -169,13 +167,6 @@ async def settle(turns: int = 10) -> None:
     """Let everything that is ready on the loop run, ``turns`` times over."""
     for _ in range(turns):
         await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], object], timeout_s: float = 5.0) -> None:
-    """Wait for a condition; fails when it takes too long."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def ascending(numbers: Sequence[int]) -> bool:

@@ -25,7 +25,7 @@ async def test_commands_and_noops_advance_the_index_and_answer() -> None:
 async def test_a_noop_in_the_place_of_a_batch_supersedes_it() -> None:
     bench = Bench()
     applier = Applier(StateMachine(), bench.proposals)
-    bench.proposals.submit("a", put_command("a"))
+    _ = bench.proposals.submit("a", put_command("a"))
     [(ticket, _)] = bench.proposals.take_batches(STAMP)
     bench.proposals.on_receipt(Receipt(ticket, eid(1, 1)), Index(0))
     applier.apply([entry(2, 1)])

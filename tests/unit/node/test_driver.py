@@ -46,7 +46,7 @@ def vote_request(term: int) -> RequestVote:
 async def test_a_leaders_entries_leave_before_its_own_disk_has_them() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        bench.service.put("a", b"k", b"1")
+        _ = bench.service.put("a", b"k", b"1")
         await settle()
         assert bench.log.busy
         assert {append.to for append in bench.sent(AppendEntries)} == {OTHER}  # THIRD is probed
@@ -189,7 +189,7 @@ async def test_stopping_leaves_nobody_waiting() -> None:
 async def test_writes_gather_while_the_disk_is_busy() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        bench.service.put("first", b"k", b"1")
+        _ = bench.service.put("first", b"k", b"1")
         await settle()
         later = [bench.service.put(f"r{number}", b"k", b"1") for number in range(20)]
         await bench.turn()
@@ -206,7 +206,7 @@ async def test_writes_gather_while_the_disk_is_busy() -> None:
 async def test_an_idle_leader_does_not_make_a_write_wait() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        bench.service.put("a", b"k", b"1")
+        _ = bench.service.put("a", b"k", b"1")
         await settle()
         assert len(bench.log.writes) == 1
 
@@ -215,7 +215,7 @@ async def test_a_leaders_batch_carries_its_time_and_retention() -> None:
     async with DriverBench() as bench:
         await bench.lead()
         bench.clock.wall = 123_456
-        bench.service.put("a", b"k", b"1")
+        _ = bench.service.put("a", b"k", b"1")
         await settle()
         stamp, _ = decode_batch(bench.log.writes[0][1][0].data)
         assert stamp == Stamp(
@@ -275,7 +275,7 @@ async def test_a_follower_forwards_and_answers_when_it_has_applied() -> None:
 async def test_a_new_leader_is_asked_again() -> None:
     async with DriverBench() as bench:
         await bench.follow()
-        bench.service.put("a", b"k", b"1")
+        _ = bench.service.put("a", b"k", b"1")
         await settle()
         bench.peers.take()
         await bench.deliver(append_from(THIRD, term=2))

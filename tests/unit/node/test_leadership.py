@@ -1,8 +1,7 @@
 """Who leads, and whether it is worth waiting for one."""
 
-from tests.unit.node.fakes import OPTIONS, OTHER, SELF, THIRD, FakeClock
-
 from kvorum.node.leadership import LeadershipWatch
+from tests.unit.node.fakes import OPTIONS, OTHER, SELF, THIRD, FakeClock
 
 GRACE_S = OPTIONS.leaderless_grace_s
 
@@ -19,7 +18,7 @@ def test_a_fresh_node_waits_for_the_grace_before_it_gives_up_hope() -> None:
 def test_the_grace_is_twice_the_longest_election_timeout() -> None:
     longest_s = OPTIONS.election_ticks_max * OPTIONS.tick_s
     assert OPTIONS.election_timeout_s_max == longest_s
-    assert GRACE_S == 2 * longest_s
+    assert 2 * longest_s == GRACE_S
 
 
 def test_a_leader_is_hope_and_its_loss_starts_the_grace_anew() -> None:

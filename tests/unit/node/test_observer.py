@@ -52,3 +52,15 @@ def test_refused_appends_are_routine(
     caplog.set_level(logging.INFO, "kvorum.raft")
     observer.event(Event(EventKind.REFUSE_APPEND, Term(3), OTHER, "too short"))
     assert not caplog.records
+
+
+def test_a_node_that_is_cut_off_says_so_once(
+    observer: NodeObserver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "kvorum.raft")
+    for _ in range(3):
+        observer.event(Event(EventKind.PRE_CAMPAIGN, Term(3)))
+    assert len(caplog.records) == 1
+    observer.leader_changed(Term(3), OTHER)
+    observer.event(Event(EventKind.PRE_CAMPAIGN, Term(3)))
+    assert len(caplog.records) == 2

@@ -43,7 +43,7 @@ def assert_empty(bench: Bench) -> None:
 async def test_all_that_waits_becomes_one_stamped_batch_in_order() -> None:
     bench = Bench()
     for number in range(5):
-        bench.proposals.submit(f"r{number}", put_command(f"r{number}"))
+        _ = bench.proposals.submit(f"r{number}", put_command(f"r{number}"))
     [(_, data)] = bench.proposals.take_batches(STAMP)
     assert ids_of(data) == ["r0", "r1", "r2", "r3", "r4"]
     assert decode_batch(data)[0] == STAMP
@@ -52,7 +52,7 @@ async def test_all_that_waits_becomes_one_stamped_batch_in_order() -> None:
 
 async def test_a_submission_wakes_the_driver() -> None:
     bench = Bench()
-    bench.proposals.submit("r", put_command("r"))
+    _ = bench.proposals.submit("r", put_command("r"))
     assert bench.wakes == 1
 
 
@@ -60,7 +60,7 @@ async def test_a_batch_closes_at_its_number_of_commands() -> None:
     bench = Bench()
     wanted = [f"r{number}" for number in range(BATCH_COMMANDS_MAX + 3)]
     for request_id in wanted:
-        bench.proposals.submit(request_id, put_command(request_id))
+        _ = bench.proposals.submit(request_id, put_command(request_id))
     batches = bench.proposals.take_batches(STAMP)
     assert [len(ids_of(data)) for _, data in batches] == [BATCH_COMMANDS_MAX, 3]
     assert [request_id for _, data in batches for request_id in ids_of(data)] == wanted
@@ -69,17 +69,18 @@ async def test_a_batch_closes_at_its_number_of_commands() -> None:
 
 async def test_a_batch_closes_at_its_bytes() -> None:
     bench = Bench()
+    half = b"x" * (BATCH_BYTES_MAX // 2)
     for request_id in ("a", "b", "c"):
-        bench.proposals.submit(request_id, put_command(request_id, b"x" * (BATCH_BYTES_MAX // 2)))
+        _ = bench.proposals.submit(request_id, put_command(request_id, half))
     batches = bench.proposals.take_batches(STAMP)
     assert [ids_of(data) for _, data in batches] == [["a"], ["b"], ["c"]]
 
 
 async def test_a_command_larger_than_a_batch_goes_alone() -> None:
     bench = Bench()
-    bench.proposals.submit("small", put_command("small"))
-    bench.proposals.submit("huge", put_command("huge", b"x" * (2 * BATCH_BYTES_MAX)))
-    bench.proposals.submit("last", put_command("last"))
+    _ = bench.proposals.submit("small", put_command("small"))
+    _ = bench.proposals.submit("huge", put_command("huge", b"x" * (2 * BATCH_BYTES_MAX)))
+    _ = bench.proposals.submit("last", put_command("last"))
     batches = bench.proposals.take_batches(STAMP)
     assert [ids_of(data) for _, data in batches] == [["small"], ["huge"], ["last"]]
 
@@ -88,7 +89,7 @@ async def test_tickets_are_never_used_twice() -> None:
     bench = Bench()
     tickets = []
     for number in range(4):
-        bench.proposals.submit(f"r{number}", put_command(f"r{number}"))
+        _ = bench.proposals.submit(f"r{number}", put_command(f"r{number}"))
         [(ticket, _)] = bench.proposals.take_batches(STAMP)
         tickets.append(ticket)
     assert ascending(tickets)
@@ -167,25 +168,25 @@ async def test_a_receipt_nobody_waits_for_is_ignored() -> None:
 
 async def test_too_many_writes_are_refused_until_one_is_answered() -> None:
     bench = Bench(options(pending_writes_max=2))
-    bench.proposals.submit("a", put_command("a"))
-    bench.proposals.submit("b", put_command("b"))
-    with pytest.raises(Overloaded, match="PENDING_WRITES_MAX.*nothing was applied"):
-        bench.proposals.submit("c", put_command("c"))
+    _ = bench.proposals.submit("a", put_command("a"))
+    _ = bench.proposals.submit("b", put_command("b"))
+    with pytest.raises(Overloaded, match=r"PENDING_WRITES_MAX.*nothing was applied"):
+        _ = bench.proposals.submit("c", put_command("c"))
     assert bench.failed("overloaded") == 1
-    bench.proposals.submit("a", put_command("a"))  # no new one: it may join
+    _ = bench.proposals.submit("a", put_command("a"))  # no new one: it may join
     bench.proposals.on_applied(entry(1, 1, batch("a")), [outcome("a")])
-    bench.proposals.submit("c", put_command("c"))
+    _ = bench.proposals.submit("c", put_command("c"))
 
 
 async def test_too_many_bytes_are_refused_until_some_are_answered() -> None:
     command = put_command("a", b"x" * 100)
     bench = Bench(options(pending_bytes_max=2 * len(command)))
-    bench.proposals.submit("a", command)
-    bench.proposals.submit("b", put_command("b", b"x" * 100))
+    _ = bench.proposals.submit("a", command)
+    _ = bench.proposals.submit("b", put_command("b", b"x" * 100))
     with pytest.raises(Overloaded, match="PENDING_BYTES_MAX"):
-        bench.proposals.submit("c", put_command("c", b""))
+        _ = bench.proposals.submit("c", put_command("c", b""))
     bench.proposals.on_applied(entry(1, 1, batch("a")), [outcome("a")])
-    bench.proposals.submit("c", put_command("c", b""))
+    _ = bench.proposals.submit("c", put_command("c", b""))
 
 
 async def test_bytes_return_to_zero_however_a_write_ends() -> None:
@@ -201,11 +202,24 @@ async def test_bytes_return_to_zero_however_a_write_ends() -> None:
     assert bench.proposals._bytes == 0
 
 
+async def test_answered_writes_free_their_memory_while_an_older_one_waits() -> None:
+    """PENDING_BYTES_MAX bounds what is kept, not only what is counted."""
+    bench = Bench()
+    _ = bench.proposals.submit("old", put_command("old"))
+    for number in range(10):
+        request_id = f"r{number}"
+        _ = bench.proposals.submit(request_id, put_command(request_id, b"x" * 1000))
+        bench.proposals.on_applied(entry(1, number + 1, b"x"), [outcome(request_id)])
+        bench.proposals.expire()
+    kept_bytes = sum(len(pending.command) for pending in bench.proposals._by_age)
+    assert kept_bytes == bench.proposals._bytes == len(put_command("old"))
+
+
 async def test_without_hope_a_write_is_refused_at_once() -> None:
     bench = Bench()
     bench.lose_hope()
     with pytest.raises(NoLeader, match="nothing was applied"):
-        bench.proposals.submit("a", put_command("a"))
+        _ = bench.proposals.submit("a", put_command("a"))
     assert bench.failed("no_leader") == 1
     assert_empty(bench)
 

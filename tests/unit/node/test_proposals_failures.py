@@ -29,9 +29,9 @@ def run_out_of_patience(bench: Bench) -> None:
 async def test_a_batch_that_was_appended_nowhere_is_proposed_again_in_order() -> None:
     bench = Bench()
     for request_id in ("a", "b"):
-        bench.proposals.submit(request_id, put_command(request_id))
+        _ = bench.proposals.submit(request_id, put_command(request_id))
     ticket, _ = send(bench)
-    bench.proposals.submit("younger", put_command("younger"))
+    _ = bench.proposals.submit("younger", put_command("younger"))
     bench.proposals.on_receipt(Receipt(ticket, None), NOTHING_APPLIED)
     again, data = send(bench)
     assert again != ticket
@@ -40,7 +40,7 @@ async def test_a_batch_that_was_appended_nowhere_is_proposed_again_in_order() ->
 
 async def test_an_entry_that_lost_its_place_is_proposed_again() -> None:
     bench = Bench()
-    bench.proposals.submit("a", put_command("a"))
+    _ = bench.proposals.submit("a", put_command("a"))
     ticket, _ = send(bench)
     bench.proposals.on_receipt(Receipt(ticket, eid(1, 5)), NOTHING_APPLIED)
     bench.proposals.on_applied(entry(2, 5), ())
@@ -55,7 +55,7 @@ async def test_an_entry_that_can_no_longer_commit_is_proposed_again_at_once() ->
     In a quiet cluster nothing else may ever be applied at its index.
     """
     bench = Bench()
-    bench.proposals.submit("a", put_command("a"))
+    _ = bench.proposals.submit("a", put_command("a"))
     ticket, _ = send(bench)
     bench.proposals.on_receipt(Receipt(ticket, eid(1, 5)), NOTHING_APPLIED)
     bench.proposals.on_applied(entry(2, 4), ())
@@ -65,7 +65,7 @@ async def test_an_entry_that_can_no_longer_commit_is_proposed_again_at_once() ->
 
 async def test_a_receipt_for_a_place_already_taken_means_again() -> None:
     bench = Bench()
-    bench.proposals.submit("a", put_command("a"))
+    _ = bench.proposals.submit("a", put_command("a"))
     ticket, _ = send(bench)
     bench.proposals.on_receipt(Receipt(ticket, eid(1, 5)), Index(5))
     _, data = send(bench)
@@ -89,11 +89,11 @@ async def test_two_leaders_entries_for_one_place_each_find_their_batch() -> None
 
 async def test_a_new_leader_gets_what_the_former_one_did_not_acknowledge() -> None:
     bench = Bench()
-    bench.proposals.submit("a", put_command("a"))
+    _ = bench.proposals.submit("a", put_command("a"))
     send(bench)
-    bench.proposals.submit("b", put_command("b"))
+    _ = bench.proposals.submit("b", put_command("b"))
     send(bench)
-    bench.proposals.submit("c", put_command("c"))
+    _ = bench.proposals.submit("c", put_command("c"))
     bench.proposals.on_new_leader()
     _, data = send(bench)
     assert ids_of(data) == ["a", "b", "c"]
@@ -290,7 +290,7 @@ async def test_after_close_nobody_begins_to_wait() -> None:
     bench = Bench()
     bench.proposals.close()
     with pytest.raises(Rejected):
-        bench.proposals.submit("a", put_command("a"))
+        _ = bench.proposals.submit("a", put_command("a"))
 
 
 async def test_answers_that_come_after_the_end_of_patience_are_harmless() -> None:

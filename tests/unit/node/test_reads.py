@@ -148,21 +148,6 @@ async def test_a_refused_attempt_is_repeated_under_a_fresh_ticket() -> None:
     assert ask(bench) != refused
 
 
-async def test_the_answer_to_an_earlier_attempt_means_nothing() -> None:
-    bench = Bench()
-    read = submit(bench)
-    lost = ask(bench)
-    wait_for_retry(bench)
-    answer(bench, lost, 1)
-    fresh = ask(bench)
-    answer(bench, lost, 1)
-    bench.reads.serve(Index(100))
-    assert read.served == 0
-    answer(bench, fresh, 50)
-    bench.reads.serve(Index(50))
-    assert read.served == 1
-
-
 async def test_the_answer_to_one_batch_never_serves_a_later_one() -> None:
     bench = Bench()
     submit(bench)

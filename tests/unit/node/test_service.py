@@ -29,6 +29,8 @@ from tests.unit.node.fakes import (
     put_command,
 )
 
+NAMES: dict[str, str] = {SELF: "Node-1", OTHER: "Node-2"}
+
 
 class ServiceBench(Bench):
     """A service over a core that only holds a log."""
@@ -55,7 +57,7 @@ class ServiceBench(Bench):
             proposals=self.proposals,
             reads=self.reads,
             leadership=self.leadership,
-            name_of=lambda address: {SELF: "Node-1", OTHER: "Node-2"}.get(address, address),
+            name_of=lambda address: NAMES.get(address, address),
             request_id_prefix="p",
         )
 
@@ -102,8 +104,8 @@ async def test_keys_and_values_over_their_limits_are_refused() -> None:
     service = bench.service
     key_max = b"k" * bench.options.key_bytes_max
     value_max = b"1" * bench.options.value_bytes_max
-    service.put("fits", key_max, value_max)
-    service.compare_and_set("fits too", key_max, value_max, value_max)
+    _ = service.put("fits", key_max, value_max)
+    _ = service.compare_and_set("fits too", key_max, value_max, value_max)
     for ask in (
         lambda: service.put("r", key_max + b"k", b"1"),
         lambda: service.delete("r", key_max + b"k"),
@@ -117,7 +119,7 @@ async def test_keys_and_values_over_their_limits_are_refused() -> None:
         lambda: service.compare_and_set("r", b"k", value_max + b"1", b"1"),
     ):
         with pytest.raises(TooLarge, match="VALUE_BYTES_MAX"):
-            ask()
+            _ = ask()
     assert bench.proposals.pending == 2
 
 
@@ -126,9 +128,9 @@ async def test_keys_and_values_over_their_limits_are_refused() -> None:
 
 async def test_each_write_becomes_its_command() -> None:
     bench = ServiceBench()
-    bench.service.put("a", b"k", b"1")
-    bench.service.compare_and_set("b", b"k", b"1", b"2")
-    bench.service.delete("c", b"k")
+    _ = bench.service.put("a", b"k", b"1")
+    _ = bench.service.compare_and_set("b", b"k", b"1", b"2")
+    _ = bench.service.delete("c", b"k")
     assert bench.proposed() == [
         Put("a", b"k", b"1"),
         CompareAndSet("b", b"k", b"1", b"2"),
@@ -198,7 +200,7 @@ async def test_commands_and_recent_reads_are_found_by_id() -> None:
     assert bench.service.find_command("r") is None
     read = bench.service.get_stale("r", b"k")
     assert bench.service.find_command("r") == read
-    bench.service.get("s", b"k")
+    _ = bench.service.get("s", b"k")
     assert bench.service.find_command("s") is None
     bench.confirm_reads(1)
     found = bench.service.find_command("s")
