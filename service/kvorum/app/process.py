@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from asyncio import Event, Task, TaskGroup
 from collections.abc import Sequence
 from contextlib import closing
@@ -33,12 +34,17 @@ _log = logging.getLogger("kvorum.node")
 
 STOPPED, FAILED = 0, 1
 
+_SWITCH_INTERVAL_S = 0.0005
+"""How long the event loop may hold the interpreter while the log's thread, its sync done,
+waits to say so. The interpreter's 5 ms would be many syncs long."""
+
 
 def run(settings: Settings) -> int:
     """Run one node until SIGTERM or SIGINT; the process's exit code.
 
     Raises :class:`~kvorum.errors.StartError` if the node must not start.
     """
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     sockets = bind(*split_address(settings.rest_address))
     try:
         with closing(_open_directory(settings)) as directory:
