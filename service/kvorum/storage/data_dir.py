@@ -156,8 +156,10 @@ def _check(path: Path, recorded: Identity, given: Identity) -> None:
         )
     if recorded.cluster_id != given.cluster_id:
         raise DataDirectoryError(
-            f"{path} belongs to cluster {recorded.cluster_id!r}, but this node is to join "
-            f"{given.cluster_id!r}. Set CLUSTER_ID back, or give this node its own DATA_DIR."
+            f"{path} belongs to cluster {recorded.cluster_id} with the members "
+            f"{', '.join(recorded.members)}, but SELF_ADDRESS and OTHER_NODES name "
+            f"{', '.join(given.members)} (cluster {given.cluster_id}). Members are fixed when a "
+            "cluster is formed: set both variables back, or give this node its own DATA_DIR."
         )
 
 

@@ -102,7 +102,7 @@ def test_another_node_is_refused(tmp_path: Path) -> None:
 def test_another_cluster_is_refused(tmp_path: Path) -> None:
     opened(tmp_path).close()
     message = refused(tmp_path, cluster_id="c2")
-    for part in ("'c1'", "'c2'", "CLUSTER_ID", str(tmp_path)):
+    for part in ("cluster c1", "cluster c2", "OTHER_NODES", str(tmp_path)):
         assert part in message
 
 
