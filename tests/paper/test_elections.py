@@ -204,18 +204,42 @@ def test_a_follower_that_hears_its_leader_stays_quiet() -> None:
     assert core.state.role is Role.FOLLOWER
 
 
-def test_granting_a_vote_restarts_the_timer_and_refusing_does_not() -> None:
+@pytest.mark.parametrize("term", [1, 2])
+def test_granting_a_vote_restarts_the_timer(term: int) -> None:
     """Figure 3.1, "Rules for Servers": timeout without hearing a leader *or granting a vote*."""
-    granting, refusing = make_core(), make_core(log=log_of(1), term=1)
-    for core in (granting, refusing):
-        for _ in range(ELECTION_TICKS_MAX - 1):
-            core.tick()
-    feed(granting, vote_request(2, term=1))
-    granting.tick()
-    assert granting.state.role is Role.FOLLOWER
-    feed(refusing, vote_request(2, term=1))
-    refusing.tick()
-    assert refusing.state.role is Role.PRE_CANDIDATE
+    core = make_core(term=1)
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    [answer] = feed(core, vote_request(2, term=term)).of(VoteResponse)
+    assert answer.granted
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    assert core.state.role is Role.FOLLOWER
+
+
+@pytest.mark.parametrize("pre", [False, True])
+def test_neither_a_refusal_nor_a_pre_vote_restarts_the_timer(pre: bool) -> None:
+    """Figure 3.1, §9.6: a candidate that cannot win must not keep others from trying."""
+    core = make_core(log=log_of(1), term=1)
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    last = eid(9, 9) if pre else eid(0, 0)
+    feed(core, vote_request(2, term=2 if pre else 1, last=last, pre=pre))
+    core.tick()
+    assert core.state.role is Role.PRE_CANDIDATE
+
+
+def test_a_campaign_has_a_whole_timeout() -> None:
+    """§3.4: the time that its pre-vote took does not count."""
+    core = make_core()
+    time_out(core)
+    drain(core)
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    feed(core, vote_answer(node_id(2), core, term=1, granted=True, pre=True))
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    assert core.state.role is Role.CANDIDATE
 
 
 @pytest.mark.parametrize("leading", [False, True])

@@ -54,9 +54,8 @@ class Disk:
             assert entries[0].index <= len(self.entries) + 1, "a log has no holes"
             del self.entries[entries[0].index - 1 :]
             self.entries += entries
-        # The hint may cover entries of this save that a torn write lost.
-        commit = min(save.hard_state.commit, Index(len(self.entries)))
-        self.hard_state = msgspec.structs.replace(save.hard_state, commit=commit)
+        assert save.hard_state.commit <= len(self.entries), "a hint is true of any part of its save"
+        self.hard_state = save.hard_state
 
 
 class Member:
