@@ -295,7 +295,8 @@ async def test_health_follows_readiness(node: Node, channel: aio.Channel) -> Non
     await stopping
 
 
-async def test_reflection_describes_the_protocol(node: Node, channel: aio.Channel) -> None:
+async def test_reflection_describes_the_protocol(node: Node, channel: Any) -> None:
+    # The stubs know only the blocking channel.
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     call = stub.ServerReflectionInfo()
     await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
