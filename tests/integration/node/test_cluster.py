@@ -146,7 +146,7 @@ async def test_nothing_promised_is_broken_whatever_fails(seed: int) -> None:
         await asyncio.wait(writes.values(), timeout=10)
         await _mend(cluster)
         fates = await _assert_fates(cluster, writes)
-        assert fates["acknowledged"] > 30
+        assert fates["acknowledged"] > 5  # else the seed tests nothing
         await _assert_same_state(cluster)
         await _assert_nothing_waits(cluster)
 
