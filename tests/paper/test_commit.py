@@ -167,6 +167,13 @@ def test_followers_learn_the_commit_index_with_the_next_entries() -> None:
     assert (append.commit, len(append.entries)) == (1, 1)
 
 
+def test_a_follower_remembers_how_far_its_leader_is() -> None:
+    """§3.6.2: also when it cannot follow yet; a stale read says by how much it may lag."""
+    core = make_core(term=1, log=log_of(1))
+    feed(core, append_entries(2, term=1, prev=eid(1, 7), commit=7))
+    assert (core.state.leader_commit, core.state.log.commit) == (7, 0)
+
+
 def test_the_match_index_comes_from_the_ack_alone() -> None:
     """§3.5: not from what was sent meanwhile."""
     leader = make_leader()
