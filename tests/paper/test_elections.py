@@ -148,6 +148,20 @@ def test_a_majority_of_refusals_ends_a_campaign() -> None:
     assert (core.state.role, core.state.leader) == (Role.FOLLOWER, None)
 
 
+def test_a_lost_campaign_waits_a_whole_timeout() -> None:
+    """§3.4: and a fresh random one, so that rivals do not meet again."""
+    core = make_core()
+    time_out(core)
+    drain(core)
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    for sender in (2, 3):
+        feed(core, vote_answer(node_id(sender), core, term=0, granted=False, pre=True))
+    for _ in range(ELECTION_TICKS_MAX - 1):
+        core.tick()
+    assert core.state.role is Role.FOLLOWER
+
+
 def test_votes_of_an_earlier_campaign_do_not_count() -> None:
     """§3.3: messages of earlier terms are ignored."""
     core = make_core(term=1)
