@@ -1,6 +1,7 @@
 """How much a leader sends ahead of the answers (§10.2.1 pipelining), and when it holds back."""
 
 from kvorum.raft.core import Core
+from kvorum.raft.log import ENTRY_OVERHEAD_BYTES
 from kvorum.raft.messages import AppendEntries
 from kvorum.raft.progress import Progress, ProgressState
 from kvorum.raft.types import Ticket
@@ -73,11 +74,11 @@ def test_entries_that_wait_together_leave_together() -> None:
 
 def test_messages_are_bounded_in_bytes() -> None:
     """A message holds at least one entry, and more only within the limit."""
-    leader = replicating_leader(append_bytes_max=10)
-    for data in (b"1234", b"56789", b"0123456789abc", b"x"):
+    leader = replicating_leader(append_bytes_max=10 + 2 * ENTRY_OVERHEAD_BYTES)
+    for data in (b"1234", b"56789", b"x" * 100, b"x"):
         leader.propose(Ticket(0), data)
     sizes = [[len(e.data) for e in append.entries] for append in to_2(leader)]
-    assert sizes == [[4, 5], [13], [1]]
+    assert sizes == [[4, 5], [100], [1]]
 
 
 def test_unacknowledged_messages_are_bounded() -> None:

@@ -35,7 +35,9 @@ def seeded_ticks(seed: int) -> Callable[[NodeId], RandomTicks]:
 
 def small_limits() -> CoreOptions:
     """Limits that a short run reaches."""
-    return options(append_bytes_max=20, inflight_appends_max=3, inflight_bytes_max=60)
+    return options(
+        append_bytes_max=80, save_bytes_max=150, inflight_appends_max=3, inflight_bytes_max=60
+    )
 
 
 class Chaos:

@@ -1,7 +1,6 @@
 """One node, put together from its parts; nothing here decides anything."""
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from random import SystemRandom
 
@@ -13,6 +12,7 @@ from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
 from kvorum.node.driver import Driver
 from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.log_time import LogTime
 from kvorum.node.observer import NodeObserver
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import LogStore
@@ -46,7 +46,7 @@ class Node:
     ) -> None:
         """Create it inside the event loop that runs it."""
         clock, wake = SystemClock(), asyncio.Event()
-        metrics = RaftMetrics(registry)
+        metrics, log_time = RaftMetrics(registry), LogTime(clock)
         self._machine = StateMachine()
         self._core = Core(
             core_options(options), membership, SystemRandom().randint, hard_state, entries
@@ -60,12 +60,13 @@ class Node:
             self._core,
             log=log,
             peers=self.transport,
-            applier=Applier(self._machine, self._proposals),
+            applier=Applier(self._machine, self._proposals, log_time),
             proposals=self._proposals,
             reads=self._reads,
             leadership=self._leadership,
             observer=NodeObserver(metrics, self._name_of),
             clock=clock,
+            log_time=log_time,
             wake=wake,
         )
         self.service = KvService(
@@ -76,7 +77,7 @@ class Node:
             reads=self._reads,
             leadership=self._leadership,
             name_of=self._name_of,
-            request_id_prefix=secrets.token_hex(6),
+            request_id_prefix=f"{options.incarnation:x}",
         )
         NodeCollector(self._sample, registry)
 

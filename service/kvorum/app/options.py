@@ -1,6 +1,8 @@
 """Settings into the options of each part."""
 
-from kvorum.node.options import NodeOptions
+import secrets
+
+from kvorum.node.options import INCARNATION_BITS, NodeOptions
 from kvorum.raft.config import CoreOptions
 from kvorum.raft.types import NodeId
 from kvorum.rest.options import RestOptions
@@ -16,6 +18,7 @@ def node_options(settings: Settings, cluster_id: str) -> NodeOptions:
         node_id=settings.self_id,
         cluster_id=cluster_id,
         address=NodeId(settings.self_address),
+        incarnation=secrets.randbits(INCARNATION_BITS),
         internal_key=settings.executed_commands_key.encode(),
         tick_s=tick_ms / 1000,
         heartbeat_ticks=round(settings.broadcast_time_ms / tick_ms),

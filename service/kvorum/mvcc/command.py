@@ -3,14 +3,20 @@
 A batch is a fixed header followed by a MessagePack array of commands::
 
     u8  version (1)
-    u64 time_ms              the leader's wall clock when it appended the batch
+    u64 time_ms              the log's own time when a leader appended the batch
     u32 outcomes_count_max   how many outcomes to keep after this batch
     u32 outcomes_age_s_max   and for how long, measured in time_ms
     ... MessagePack: [[tag, request_id, key, ...], ...]
 
 Time and retention travel in the log because every replica must forget the same
-outcomes at the same entry; local clocks and settings must not decide it. A node
-that is not the leader leaves the header's numbers zero; the leader stamps them.
+outcomes at the same entry; local clocks and settings must not decide it. The log's
+time begins at 0 and grows by what leaders see pass on clocks that never jump, so no
+node's idea of the date can age anything. A node that is not the leader leaves the
+header's numbers zero; the leader stamps them.
+
+Every command says up to which index it was certainly not in the log when its
+request came in. Should the outcomes kept no longer reach back that far, nobody can
+tell whether an attempt was applied and forgotten: the command is then refused.
 """
 
 import struct
@@ -21,6 +27,9 @@ from msgspec import Struct
 
 _HEADER = struct.Struct(">BQII")
 _VERSION = 1
+
+FIRST_ATTEMPT = (1 << 63) - 1
+"""As ``after_index``: no earlier attempt can exist anywhere."""
 
 
 class _Command(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
@@ -36,6 +45,7 @@ class Put(_Command, frozen=True, tag=1):
     request_id: str
     key: bytes
     value: bytes
+    after_index: int = FIRST_ATTEMPT  # no attempt stands at or below this index
 
 
 class CompareAndSet(_Command, frozen=True, tag=2):
@@ -45,6 +55,7 @@ class CompareAndSet(_Command, frozen=True, tag=2):
     key: bytes
     expected: bytes
     value: bytes
+    after_index: int = FIRST_ATTEMPT
 
 
 class Delete(_Command, frozen=True, tag=3):
@@ -52,13 +63,14 @@ class Delete(_Command, frozen=True, tag=3):
 
     request_id: str
     key: bytes
+    after_index: int = FIRST_ATTEMPT
 
 
 Command = Put | CompareAndSet | Delete
 
 
 class Stamp(Struct, frozen=True, gc=False):
-    """The leader's time and the retention of outcomes, as recorded in a batch."""
+    """The log's time and the retention of outcomes, as recorded in a batch."""
 
     time_ms: int = 0
     outcomes_count_max: int = 0

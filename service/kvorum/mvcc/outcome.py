@@ -12,6 +12,8 @@ SUCCESS_MESSAGE = "success"
 MISMATCH_MESSAGE = "old value does not match"
 READ_MISSING_MESSAGE = "key not found"
 """For a read of a missing key; a write of one answers :func:`missing_key_message`."""
+EXPIRED_MESSAGE = "an earlier attempt may have been applied and forgotten"
+"""For a command that was on its way for longer than outcomes are kept."""
 INTERNAL_KEY_MESSAGE = "cannot get value of internal key"
 """For a client that names the key under which outcomes are kept."""
 
@@ -27,6 +29,7 @@ class Status(IntEnum):
     SUCCESS = 0
     KEY_NOT_FOUND = 1
     VALUE_MISMATCH = 2
+    EXPIRED = 3  # not executed: an earlier attempt may have been, and been forgotten
 
 
 class Outcome(Struct, frozen=True, gc=False):

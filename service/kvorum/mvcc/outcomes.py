@@ -3,7 +3,7 @@
 A client that retries under the same request id gets the first outcome for as
 long as it is kept. How long that is comes from the log: every batch brings the
 leader's time and two limits, and every replica drops the same outcomes after
-the same entry. Time never goes back here, whatever a new leader's clock says.
+the same entry. Time never goes back here.
 """
 
 from collections import deque
@@ -15,17 +15,20 @@ from kvorum.mvcc.outcome import Outcome
 class Outcomes:
     """Outcomes by request id, oldest first.
 
-    ``now_ms`` is the greatest time that any batch brought.
+    ``now_ms`` is the greatest time that any batch brought; outcomes recorded at or
+    below ``forgotten_index`` may be gone.
     """
 
-    __slots__ = ("_by_id", "_oldest_first", "now_ms")
+    __slots__ = ("_by_id", "_indexes", "_oldest_first", "forgotten_index", "now_ms")
 
     def __init__(self) -> None:
         self._by_id: dict[str, Outcome] = {}
         # Beside the dict, because finding the first item of a dict that is
         # emptied from its front takes longer with every item removed.
         self._oldest_first: deque[Outcome] = deque()
+        self._indexes: deque[int] = deque()  # of their entries, in the same order
         self.now_ms = 0
+        self.forgotten_index = 0
 
     def __len__(self) -> int:
         return len(self._oldest_first)
@@ -33,11 +36,12 @@ class Outcomes:
     def get(self, request_id: str) -> Outcome | None:
         return self._by_id.get(request_id)
 
-    def add(self, outcome: Outcome) -> None:
-        """Keep the first outcome of a request id, made at ``now_ms``."""
+    def add(self, outcome: Outcome, index: int) -> None:
+        """Keep the first outcome of a request id, made at ``now_ms`` by entry ``index``."""
         assert outcome.request_id not in self._by_id, "a request id has one outcome"
         self._by_id[outcome.request_id] = outcome
         self._oldest_first.append(outcome)
+        self._indexes.append(index)
 
     def advance_time(self, stamp: Stamp) -> int:
         """Take over a batch's time before its commands run; returns ``now_ms``."""
@@ -59,3 +63,4 @@ class Outcomes:
             len(oldest_first) > stamp.outcomes_count_max or oldest_first[0].time_ms < born_min_ms
         ):
             del self._by_id[oldest_first.popleft().request_id]
+            self.forgotten_index = self._indexes.popleft()

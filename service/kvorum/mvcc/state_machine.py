@@ -9,6 +9,7 @@ from typing import assert_never
 from kvorum.mvcc.command import Command, CompareAndSet, Delete, Put, decode_batch
 from kvorum.mvcc.json_value import json_equal
 from kvorum.mvcc.outcome import (
+    EXPIRED_MESSAGE,
     MISMATCH_MESSAGE,
     SUCCESS_MESSAGE,
     Outcome,
@@ -45,6 +46,11 @@ class StateMachine:
         return self._store.revision
 
     @property
+    def time_ms(self) -> int:
+        """The log's own time, as of the last batch that brought some."""
+        return self._outcomes.now_ms
+
+    @property
     def key_count(self) -> int:
         return len(self._store)
 
@@ -73,7 +79,8 @@ class StateMachine:
         """Execute the batch in entry ``index``; one outcome per command, in its order.
 
         A command whose request id has an outcome changes nothing and gets that
-        outcome again, also within one batch and whatever else it says.
+        outcome again, also within one batch and whatever else it says. A command that
+        may have had one which is forgotten changes nothing either.
 
         Raises ``ValueError``, with the state unchanged, for data that this release
         cannot read. The entry is committed, so skipping it would make this replica
@@ -87,8 +94,11 @@ class StateMachine:
         for command in commands:
             outcome = recorded.get(command.request_id)
             if outcome is None:
-                outcome = self._execute(command, time_ms)
-                recorded.add(outcome)
+                if command.after_index < recorded.forgotten_index:
+                    outcome = self._expired(command, time_ms)
+                else:
+                    outcome = self._execute(command, time_ms)
+                    recorded.add(outcome, index)
             results.append(outcome)
         recorded.evict(stamp)
         self._applied_index = index
@@ -111,23 +121,28 @@ class StateMachine:
                 assert_never(command)
 
     def _compare_and_set(self, command: CompareAndSet, time_ms: int) -> Outcome:
-        request_id, store = command.request_id, self._store
+        store = self._store
         record = store.get(command.key)
         if record is None:
             return self._missing(command, time_ms)
         if not json_equal(record.value, command.expected):
             status = Status.VALUE_MISMATCH
-            return Outcome(request_id, status, MISMATCH_MESSAGE, store.revision, time_ms)
-        revision = store.put(command.key, command.value)
-        return Outcome(request_id, _SUCCESS, SUCCESS_MESSAGE, revision, time_ms)
+            return self._outcome(command, status, MISMATCH_MESSAGE, time_ms)
+        store.put(command.key, command.value)
+        return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms)
 
     def _delete(self, command: Delete, time_ms: int) -> Outcome:
-        revision = self._store.delete(command.key)
-        if revision is None:
+        if self._store.delete(command.key) is None:
             return self._missing(command, time_ms)
-        return Outcome(command.request_id, _SUCCESS, SUCCESS_MESSAGE, revision, time_ms)
+        return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms)
 
     def _missing(self, command: CompareAndSet | Delete, time_ms: int) -> Outcome:
         message = missing_key_message(command.key)
-        status = Status.KEY_NOT_FOUND
-        return Outcome(command.request_id, status, message, self._store.revision, time_ms)
+        return self._outcome(command, Status.KEY_NOT_FOUND, message, time_ms)
+
+    def _expired(self, command: Command, time_ms: int) -> Outcome:
+        return self._outcome(command, Status.EXPIRED, EXPIRED_MESSAGE, time_ms)
+
+    def _outcome(self, command: Command, status: Status, message: str, time_ms: int) -> Outcome:
+        revision = self._store.revision
+        return Outcome(command.request_id, status, message, revision, time_ms)

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 
 from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.log_time import LogTime
 from kvorum.node.proposals import Proposals
 from kvorum.raft.types import Entry, EntryKind, Index
 
 
 class Applier:
-    def __init__(self, state_machine: StateMachine, proposals: Proposals) -> None:
+    def __init__(
+        self, state_machine: StateMachine, proposals: Proposals, log_time: LogTime
+    ) -> None:
         self._state_machine = state_machine
         self._proposals = proposals
+        self._log_time = log_time
 
     @property
     def applied(self) -> Index:
@@ -24,6 +28,7 @@ class Applier:
         for entry in entries:
             if entry.kind is EntryKind.COMMANDS:
                 outcomes = self._state_machine.apply(entry.index, entry.data)
+                self._log_time.observe(self._state_machine.time_ms)
                 self._proposals.on_applied(entry, outcomes)
             else:
                 self._state_machine.apply_noop(entry.index)

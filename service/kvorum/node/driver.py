@@ -7,14 +7,16 @@ timer: an idle node never waits).
 """
 
 import asyncio
+import logging
 from asyncio import Future
 from collections.abc import Sequence
 
 import msgspec
 
-from kvorum.mvcc.command import Stamp, stamped
+from kvorum.mvcc.command import Stamp, decode_batch, stamped
 from kvorum.node.applier import Applier
 from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.log_time import LogTime
 from kvorum.node.observer import NodeObserver
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock, LogStore, Peers
@@ -22,9 +24,11 @@ from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
 from kvorum.node.ticker import Ticker
 from kvorum.raft.core import Core
-from kvorum.raft.messages import AppendEntries, Message, Propose
+from kvorum.raft.messages import AppendEntries, Message, Propose, ProposeResponse
 from kvorum.raft.ready import Ready, Save
 from kvorum.raft.types import NodeId, Term
+
+_log = logging.getLogger("kvorum.node")
 
 
 class Driver:
@@ -41,6 +45,7 @@ class Driver:
         leadership: LeadershipWatch,
         observer: NodeObserver,
         clock: Clock,
+        log_time: LogTime,
         wake: asyncio.Event,
     ) -> None:
         """``wake`` is set by whoever has something for the driver."""
@@ -53,7 +58,7 @@ class Driver:
         self._reads = reads
         self._leadership = leadership
         self._observer = observer
-        self._clock = clock
+        self._log_time = log_time
         self._wake = wake
         self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
         self._inbox: list[Message] = []
@@ -75,6 +80,8 @@ class Driver:
                 await self._wake.wait()
                 self._wake.clear()
                 self._turn()
+                if self._wake.is_set():
+                    await asyncio.sleep(0)  # waiting for an event that is set does not yield
         finally:
             self._timer.cancel()
             self._proposals.close()
@@ -105,16 +112,39 @@ class Driver:
         messages, self._inbox = self._inbox, []
         step = self._core.step
         for message in messages:
-            step(self._noted(message))
+            if isinstance(message, Propose):
+                self._step_proposal(message)
+                continue
+            if isinstance(message, AppendEntries) and message.term >= self._core.state.term:
+                self._leadership.heard()
+            step(message)
 
-    def _noted(self, message: Message) -> Message:
-        if isinstance(message, AppendEntries) and message.term >= self._core.state.term:
-            self._leadership.heard()
-        elif isinstance(message, Propose):
-            # Time and retention in the log are the leader's, whoever took the request.
-            data = stamped(message.data, self._stamp())
-            return msgspec.structs.replace(message, data=data)
-        return message
+    def _step_proposal(self, proposal: Propose) -> None:
+        """A follower's batch, under our stamp: time and retention in the log are the leader's.
+
+        What this release cannot read must not reach the log, where it would stop every
+        node that applies it.
+        """
+        try:
+            decode_batch(proposal.data)
+        except ValueError as error:
+            _log.error(
+                "refused a batch that this release cannot read",
+                extra={"peer": proposal.sender, "why": str(error)},
+            )
+            self._peers.send((self._refusal_of(proposal),))
+            return
+        data = stamped(proposal.data, self._stamp())
+        self._core.step(msgspec.structs.replace(proposal, data=data))
+
+    def _refusal_of(self, proposal: Propose) -> ProposeResponse:
+        return ProposeResponse(
+            to=proposal.sender,
+            sender=proposal.to,
+            term=self._core.state.term,
+            ticket=proposal.ticket,
+            entry=None,
+        )
 
     def _tick(self) -> None:
         due = self._ticker.take_due()
@@ -125,10 +155,14 @@ class Driver:
             self._reads.expire()
 
     def _propose(self) -> None:
-        """Hand over what is waiting, unless the disk is busy: then it gathers on."""
+        """Hand over what is waiting, unless the last batch is not through: then it gathers on.
+
+        On a leader the disk sets the pace, on a follower the leader's receipts.
+        """
         if self._leadership.leader is None:
             return
-        if self._saving is None:
+        busy = self._saving if self._leadership.is_leader else self._proposals.awaits_receipt
+        if not busy:
             for ticket, data in self._proposals.take_batches(self._stamp()):
                 self._core.propose(ticket, data)
         ticket_or_none = self._reads.take_ticket()
@@ -137,7 +171,9 @@ class Driver:
 
     def _stamp(self) -> Stamp:
         options = self._options
-        return Stamp(self._clock.wall_ms(), options.outcomes_count_max, options.outcomes_age_s_max)
+        return Stamp(
+            self._log_time.now_ms(), options.outcomes_count_max, options.outcomes_age_s_max
+        )
 
     def _process(self, ready: Ready) -> None:
         if ready.messages:

@@ -29,6 +29,8 @@ class LeadershipWatch:
     def report(self, leader: NodeId | None) -> None:
         if leader is None and self.leader is not None:
             self._leaderless_since_s = self._clock.monotonic_s()
+        if self.is_leader and leader != self._self:
+            self.heard()  # until now it heard itself
         self.leader = leader
 
     @property
@@ -43,7 +45,8 @@ class LeadershipWatch:
         )
 
     def no_leader_message(self) -> str:
-        return (
-            "no leader: fewer than a majority of the nodes can reach each other; "
-            "nothing was applied, the same request is safe to send again"
-        )
+        if self.leader is None:
+            why = "no leader: fewer than a majority of the nodes can reach each other"
+        else:
+            why = f"the leader ({self.leader}) did not answer in time"
+        return f"{why}; this request applied nothing and is safe to send again"

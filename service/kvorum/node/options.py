@@ -4,6 +4,9 @@ from msgspec import Struct
 
 from kvorum.raft.types import NodeId
 
+INCARNATION_BITS = 62
+"""Leaves room to count upwards in 63 bits."""
+
 
 class NodeOptions(Struct, frozen=True, kw_only=True):
     """Times in seconds or ticks, sizes in bytes; see the settings of the same names."""
@@ -11,6 +14,7 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     node_id: str  # SELF_ID, for people and answers
     cluster_id: str
     address: NodeId  # SELF_ADDRESS, the identity inside the log
+    incarnation: int  # random for every start; tickets begin here: no answer fits a former start
     internal_key: bytes
     tick_s: float
     heartbeat_ticks: int

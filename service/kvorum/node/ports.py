@@ -36,8 +36,6 @@ class Peers(Protocol):
 
 
 class Clock(Protocol):
-    """Time from outside the core."""
+    """Time from outside the core; it never jumps. Nothing in a node asks for the date."""
 
     def monotonic_s(self) -> float: ...
-
-    def wall_ms(self) -> int: ...

@@ -1,27 +1,26 @@
-"""Writes on their way from a front end to the state machine.
+"""Writes on their way from a front end through the log to the state machine.
 
 A command is *queued* until a batch takes it to the core; when its entry is
-applied here, its future gets the outcome, found by request id. Two things are
-kept apart with care. A command that was certainly not appended, or whose entry
-lost its place to another leader's, is proposed again and may be refused. A
-command whose leader vanished before it said anything may have been appended: it
-is proposed again too, because its request id makes that harmless (§6.3), but from
-then on its only negative answer is :class:`~kvorum.errors.OutcomeUnknown`.
+applied here, everyone who waits gets the outcome, found by request id. Two things
+are kept apart with care. A command that was certainly not appended, or whose entry
+lost its place to another leader's, is proposed again and may be refused. A command
+whose leader said nothing may have been appended: it is proposed again too, because
+its request id makes that harmless (§6.3), but from then on its only negative
+answer is :class:`~kvorum.errors.OutcomeUnknown`.
 """
 
-import asyncio
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from kvorum.errors import NoLeader, OutcomeUnknown, Overloaded
 from kvorum.mvcc.command import Stamp, encode_batch
 from kvorum.mvcc.outcome import Outcome
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
+from kvorum.node.pending import PendingWrites, Write
 from kvorum.node.ports import Clock
 from kvorum.raft.ready import Receipt
-from kvorum.raft.types import Entry, EntryId, Index, Ticket
+from kvorum.raft.types import Entry, EntryId, Index, Term, Ticket
 from kvorum.telemetry.metrics import RaftMetrics
 
 BATCH_COMMANDS_MAX = 1024
@@ -29,37 +28,15 @@ BATCH_BYTES_MAX = 1 << 20
 """A batch closes when it reaches either; one command may be larger."""
 
 
-class Pending:
-    """One command whose front end waits.
-
-    ``queued`` is true while no attempt is under way; ``unsure`` once an attempt
-    ended without news.
-    """
-
-    __slots__ = ("command", "deadline_s", "future", "queued", "request_id", "unsure")
-
-    def __init__(
-        self, request_id: str, command: bytes, future: "Future[Outcome]", deadline_s: float
-    ) -> None:
-        self.request_id = request_id
-        self.command = command
-        self.future = future
-        self.deadline_s = deadline_s
-        self.queued = True
-        self.unsure = False
-
-
 class _Batch:
     """Commands that share a log entry; ``entry`` is where, once the receipt says so."""
 
-    __slots__ = ("entry", "pendings")
+    __slots__ = ("entry", "sent_s", "writes")
 
-    def __init__(self, pendings: list[Pending]) -> None:
-        self.pendings = pendings
+    def __init__(self, writes: list[Write], sent_s: float) -> None:
+        self.writes = writes
+        self.sent_s = sent_s
         self.entry: EntryId | None = None
-
-    def is_done(self) -> bool:
-        return all(pending.future.done() for pending in self.pendings)
 
 
 class Proposals:
@@ -71,84 +48,69 @@ class Proposals:
         metrics: RaftMetrics,
         wake: Callable[[], None],
     ) -> None:
-        self._metrics = metrics
-        self._options = options
+        self._receipt_timeout_s = options.election_timeout_s_max
         self._clock = clock
-        self._leadership = leadership
+        self._metrics = metrics
         self._wake = wake
-        self._waiting: dict[str, Pending] = {}  # by request id
-        self._by_age: deque[Pending] = deque()  # all have the same patience: oldest first
-        self._queue: deque[Pending] = deque()
-        self._bytes = 0  # of the commands in _waiting
+        self.writes = PendingWrites(options, clock, leadership, metrics)
+        self._queue: deque[Write] = deque()
         self._batches: dict[Ticket, _Batch] = {}  # sent, no receipt yet
-        self._placed: dict[Index, list[_Batch]] = {}  # receipt says: appended there
-        self._last_ticket = 0
+        self._placed: dict[Index, list[_Batch]] = {}  # the receipt says: appended there
+        self._applied_term = Term(0)
+        self._last_ticket = options.incarnation
+        self._refused = False  # by the core, since the last tick
 
     @property
     def pending(self) -> int:
-        return len(self._waiting)
+        return len(self.writes)
+
+    @property
+    def awaits_receipt(self) -> bool:
+        return bool(self._batches)
 
     # --- from front ends ---------------------------------------------------------------
 
     def submit(self, request_id: str, command: bytes) -> "Future[Outcome]":
         """Queue one command; the same request id waits for the same outcome.
 
-        Raises :class:`NoLeader` or :class:`Overloaded`: certainly not applied.
+        Raises :class:`~kvorum.errors.Rejected`: certainly not applied by this request.
         """
-        known = self._waiting.get(request_id)
+        known = self.writes.find(request_id)
         if known is not None:
-            return known.future
-        self._admit(len(command))
-        deadline_s = self._clock.monotonic_s() + self._options.request_timeout_s
-        future: Future[Outcome] = asyncio.get_running_loop().create_future()
-        pending = Pending(request_id, command, future, deadline_s)
-        self._waiting[request_id] = pending
-        self._by_age.append(pending)
-        self._queue.append(pending)
-        self._bytes += len(command)
+            return known.join()
+        write = self.writes.admit(request_id, command)
+        self._queue.append(write)
         self._wake()
-        return future
-
-    def _admit(self, size_bytes: int) -> None:
-        options = self._options
-        if self._leadership.is_hopeless():
-            self._metrics.proposals_failed("no_leader")
-            raise NoLeader(self._leadership.no_leader_message())
-        full = ""
-        if len(self._waiting) >= options.pending_writes_max:
-            full = f"{len(self._waiting)} writes are waiting on this node (PENDING_WRITES_MAX)"
-        elif self._bytes + size_bytes > options.pending_bytes_max:
-            full = f"{self._bytes} bytes of writes are waiting on this node (PENDING_BYTES_MAX)"
-        if full:
-            self._metrics.proposals_failed("overloaded")
-            raise Overloaded(f"{full}; nothing was applied, try again shortly")
+        return write.join()
 
     # --- to the core -------------------------------------------------------------------
 
     def take_batches(self, stamp: Stamp) -> list[tuple[Ticket, bytes]]:
         """Everything that is waiting, as few log entries as the limits allow."""
         batches = []
-        while self._queue:
-            pendings = self._take_pendings()
-            if not pendings:
+        while self._queue and not self._refused:
+            writes = self._take_writes()
+            if not writes:
                 break
             self._last_ticket += 1
             ticket = Ticket(self._last_ticket)
-            self._batches[ticket] = _Batch(pendings)
-            batches.append((ticket, encode_batch([p.command for p in pendings], stamp)))
+            self._batches[ticket] = _Batch(writes, self._clock.monotonic_s())
+            batches.append((ticket, encode_batch([write.command for write in writes], stamp)))
         return batches
 
-    def _take_pendings(self) -> list[Pending]:
-        taken: list[Pending] = []
+    def _take_writes(self) -> list[Write]:
+        taken: list[Write] = []
         size_bytes = 0
         while self._queue and len(taken) < BATCH_COMMANDS_MAX:
             size_bytes += len(self._queue[0].command)
             if taken and size_bytes > BATCH_BYTES_MAX:
                 break
-            pending = self._queue.popleft()
-            if not pending.future.done():
-                pending.queued = False
-                taken.append(pending)
+            write = self._queue.popleft()
+            if write.is_done():
+                self.writes.forget(write)
+            else:
+                write.queued = False
+                taken.append(write)
         return taken
 
     # --- from the core -----------------------------------------------------------------
@@ -158,84 +120,74 @@ class Proposals:
         batch = self._batches.pop(receipt.ticket, None)
         if batch is None:
             return
-        if receipt.entry is None or receipt.entry.index <= applied:
-            # Applied already and still unanswered: another entry took its place.
+        if receipt.entry is None:
+            self._refused = True  # not at once: whoever refused would refuse again
             self._requeue(batch)
-            return
-        batch.entry = receipt.entry
-        self._placed.setdefault(receipt.entry.index, []).append(batch)
+        elif receipt.entry.index <= applied:
+            # Whoever is still unanswered lost the place to another entry.
+            self._requeue(batch)
+        else:
+            batch.entry = receipt.entry
+            self._placed.setdefault(receipt.entry.index, []).append(batch)
 
     def on_applied(self, entry: Entry, outcomes: Sequence[Outcome]) -> None:
         """Answer everyone who waits for what this entry did."""
-        waiting = self._waiting
-        answered = 0
-        for outcome in outcomes:
-            pending = waiting.pop(outcome.request_id, None)
-            if pending is not None:
-                answered += 1
-                self._bytes -= len(pending.command)
-                if not pending.future.done():
-                    pending.future.set_result(outcome)
+        answered = sum(map(self.writes.answer, outcomes))
         if answered:
             self._metrics.proposals_committed(answered)
         for batch in self._placed.pop(entry.index, ()):
             if batch.entry != entry.id:
-                self._metrics.proposals_failed("superseded", len(batch.pendings))
-                self._requeue(batch)
+                self._supersede(batch)
+        if entry.term > self._applied_term:
+            self._applied_term = entry.term
+            self._supersede_later(entry)
 
-    def _requeue(self, batch: _Batch) -> None:
-        """Propose again, ahead of younger commands."""
-        for pending in reversed(batch.pendings):
-            if not pending.future.done():
-                pending.queued = True
-                self._queue.appendleft(pending)
+    def _supersede_later(self, entry: Entry) -> None:
+        """Terms never fall along a log: later places of earlier terms are lost for good."""
+        for index in sorted(self._placed, reverse=True):
+            lost = [b for b in self._placed[index] if b.entry and b.entry.term < entry.term]
+            self._placed[index] = [b for b in self._placed[index] if b not in lost]
+            for batch in reversed(lost):
+                self._supersede(batch)
+            if not self._placed[index]:
+                del self._placed[index]
+
+    def _supersede(self, batch: _Batch) -> None:
+        self._metrics.proposals_failed("superseded", len(batch.writes))
+        self._requeue(batch)
 
     def on_new_leader(self) -> None:
         """Whatever the former leader did not acknowledge is proposed to the new one."""
-        for batch in reversed(self._batches.values()):
-            for pending in batch.pendings:
-                pending.unsure = True
-            self._requeue(batch)
-        self._batches.clear()
+        for ticket in reversed(list(self._batches)):
+            self._repeat(ticket)
+
+    def _repeat(self, ticket: Ticket) -> None:
+        """Propose a batch again without knowing what became of it."""
+        batch = self._batches.pop(ticket)
+        for write in batch.writes:
+            write.unsure = True
+        self._requeue(batch)
+
+    def _requeue(self, batch: _Batch) -> None:
+        """Propose again, ahead of younger commands."""
+        for write in reversed(batch.writes):
+            if write.is_done():
+                self.writes.forget(write)
+            else:
+                write.queued = True
+                self._queue.appendleft(write)
+        self._wake()
 
     # --- patience ----------------------------------------------------------------------
 
     def expire(self) -> None:
         """Answer those who waited too long; called at every tick."""
-        now_s = self._clock.monotonic_s()
-        hopeless = self._leadership.is_hopeless()
-        while self._by_age:
-            oldest = self._by_age[0]
-            if not oldest.future.done():
-                if oldest.deadline_s > now_s and not hopeless:
-                    break
-                self._give_up(oldest)
-            self._by_age.popleft()
-        for ticket in [t for t, batch in self._batches.items() if batch.is_done()]:
-            del self._batches[ticket]  # its receipt was lost
-
-    def _give_up(self, pending: Pending) -> None:
-        if self._waiting.pop(pending.request_id, None) is not None:
-            self._bytes -= len(pending.command)
-        if pending.queued and not pending.unsure:
-            self._metrics.proposals_failed("no_leader")
-            pending.future.set_exception(NoLeader(self._leadership.no_leader_message()))
-        else:
-            self._metrics.proposals_failed("unknown")
-            pending.future.set_exception(unknown_outcome(pending.request_id))
+        self._refused = False
+        self.writes.expire()
+        overdue_s = self._clock.monotonic_s() - self._receipt_timeout_s
+        for ticket in reversed([t for t, b in self._batches.items() if b.sent_s < overdue_s]):
+            self._repeat(ticket)
 
     def close(self) -> None:
         """The node stops: nobody may be left waiting."""
-        for pending in self._by_age:
-            if not pending.future.done():
-                self._give_up(pending)
-        self._by_age.clear()
-
-
-def unknown_outcome(request_id: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        "the outcome is unknown: the write was sent to the cluster but not confirmed in time; "
-        f"it may yet be applied. GET /command/{request_id} tells, and sending it again with "
-        f"'Idempotency-Key: {request_id}' applies it at most once",
-        request_id=request_id,
-    )
+        self.writes.close()

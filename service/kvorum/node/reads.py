@@ -1,8 +1,9 @@
 """Linearizable reads on their way: batch, prove leadership, wait, read (thesis §6.4).
 
 One batch at a time asks for a read index; reads that arrive meanwhile form the
-next. A batch without an answer asks again under a fresh ticket, so that a late
-answer to an earlier attempt can never serve a later read.
+next. A batch without an answer asks again under a fresh ticket. The answer to any
+of its attempts will do, since all its reads arrived before the first; an answer to
+an earlier batch, or to a former start of this node, can never serve a later read.
 """
 
 from asyncio import Future
@@ -10,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from kvorum.errors import NoLeader, Overloaded
+from kvorum.errors import NoLeader, Overloaded, Rejected
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
@@ -57,13 +58,17 @@ class Reads:
         self._asking: _Batch | None = None
         self._ticket: Ticket | None = None  # of the present attempt
         self._asked_s = 0.0
+        self._refused = False
         self._retry_s = 2 * options.heartbeat_ticks * options.tick_s
         self._confirmed: deque[tuple[Index, _Batch]] = deque()
-        self._last_ticket = 0
+        self._first_ticket = self._last_ticket = options.incarnation  # of the batch that asks
+        self._closed = False
         self.pending = 0
 
     def submit(self, waiter: Waiter) -> None:
-        """Raises :class:`NoLeader` or :class:`Overloaded` at once if it is pointless to wait."""
+        """Raises :class:`Rejected` at once if it is pointless to wait."""
+        if self._closed:
+            raise Rejected("this node is stopping; ask another one")
         if self._leadership.is_hopeless():
             raise NoLeader(self._leadership.no_leader_message())
         if self.pending >= self._options.pending_reads_max:
@@ -87,6 +92,7 @@ class Reads:
                 return None
             self._asking, self._forming = self._forming, None
             self._ticket = None
+            self._first_ticket = self._last_ticket + 1
         if self._ticket is not None:
             return None
         self._last_ticket += 1
@@ -95,11 +101,12 @@ class Reads:
         return self._ticket
 
     def on_read_state(self, state: ReadState) -> None:
-        """An attempt was answered; an answer to an earlier attempt means nothing."""
-        if self._asking is None or state.ticket != self._ticket:
+        """An attempt was answered; an answer to an earlier batch means nothing."""
+        if self._asking is None or not self._first_ticket <= state.ticket <= self._last_ticket:
             return
         if state.index is None:
-            return  # not the leader (any more): the next tick asks again
+            self._refused = True  # it does not lead (any more): the next tick asks again
+            return
         self._confirmed.append((state.index, self._asking))
         self._asking = None
         self._metrics.read_index_batch()
@@ -118,8 +125,8 @@ class Reads:
     def expire(self) -> None:
         """Repeat an attempt without answer, give up on batches that waited too long."""
         now_s = self._clock.monotonic_s()
-        if self._ticket is not None and now_s - self._asked_s >= self._retry_s:
-            self._ticket = None
+        if self._refused or now_s - self._asked_s >= self._retry_s:
+            self._ticket, self._refused = None, False
         hopeless = self._leadership.is_hopeless()
 
         def late(batch: _Batch | None) -> bool:
@@ -141,7 +148,8 @@ class Reads:
                 waiter.future.set_exception(NoLeader(self._leadership.no_leader_message()))
 
     def close(self) -> None:
-        """The node stops: nobody may be left waiting."""
+        """The node stops: nobody may be left waiting, or begin to."""
+        self._closed = True
         for batch in (self._asking, self._forming, *(batch for _, batch in self._confirmed)):
             self._fail(batch)
         self._asking = self._forming = None

@@ -5,8 +5,8 @@ from asyncio import Future
 from collections.abc import Callable
 
 from kvorum.errors import Forbidden, TooLarge
-from kvorum.mvcc.command import CompareAndSet, Delete, Put, decode_batch, encode_command
-from kvorum.mvcc.outcome import Outcome
+from kvorum.mvcc.command import Command, CompareAndSet, Delete, Put, decode_batch, encode_command
+from kvorum.mvcc.outcome import INTERNAL_KEY_MESSAGE, Outcome
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
@@ -79,25 +79,25 @@ class KvService:
     def put(self, request_id: str, key: bytes, value: bytes) -> "Future[Outcome]":
         """Set ``key`` to ``value`` (JSON text), whatever it was."""
         self._check(key, value)
-        return self._submit(request_id, encode_command(Put(request_id, key, value)))
+        return self._submit(Put(request_id, key, value, self._known_commit()))
 
     def compare_and_set(
         self, request_id: str, key: bytes, expected: bytes, value: bytes
     ) -> "Future[Outcome]":
         """Set ``key`` to ``value`` if it holds ``expected``, compared as JSON."""
         self._check(key, value, expected)
-        command = CompareAndSet(request_id, key, expected, value)
-        return self._submit(request_id, encode_command(command))
+        command = CompareAndSet(request_id, key, expected, value, self._known_commit())
+        return self._submit(command)
 
     def delete(self, request_id: str, key: bytes) -> "Future[Outcome]":
         """Remove ``key``."""
         self._check(key)
-        return self._submit(request_id, encode_command(Delete(request_id, key)))
+        return self._submit(Delete(request_id, key, self._known_commit()))
 
-    def _submit(self, request_id: str, command: bytes) -> "Future[Outcome]":
-        first = self._state_machine.outcome(request_id)
+    def _submit(self, command: Command) -> "Future[Outcome]":
+        first = self._state_machine.outcome(command.request_id)
         if first is None:
-            return self._proposals.submit(request_id, command)
+            return self._proposals.submit(command.request_id, encode_command(command))
         done: Future[Outcome] = asyncio.get_running_loop().create_future()
         done.set_result(first)
         return done
@@ -105,7 +105,7 @@ class KvService:
     def _check(self, key: bytes, *values: bytes) -> None:
         options = self._options
         if key == options.internal_key:
-            raise Forbidden("cannot get value of internal key")
+            raise Forbidden(INTERNAL_KEY_MESSAGE)
         if len(key) > options.key_bytes_max:
             raise TooLarge(f"the key has {len(key)} bytes, over the limit of KEY_BYTES_MAX")
         for value in values:
@@ -163,10 +163,14 @@ class KvService:
         """Whether a leader is known and this node is caught up; if not, why not."""
         if self._leadership.leader is None:
             return False, "no leader is known"
-        lag = self._core.state.leader_commit - self._state_machine.applied_index
+        lag = self._known_commit() - self._state_machine.applied_index
         if lag > LAG_ENTRIES_MAX:
             return False, f"{lag} entries behind the leader"
         return True, "a leader is known and this node is caught up"
+
+    def _known_commit(self) -> int:
+        state = self._core.state
+        return max(state.leader_commit, state.log.commit)
 
     def cluster_info(self) -> ClusterInfo:
         state, machine = self._core.state, self._state_machine
@@ -189,10 +193,10 @@ class KvService:
 
     def cluster_log(self, first_index: int, limit: int) -> LogPage:
         """At most ``limit`` entries from ``first_index`` on, fewer if they are large."""
-        log = self._core.state.log
+        log, first_index = self._core.state.log, max(1, first_index)
         shown: list[LogEntry] = []
         size_bytes = 0
-        for entry in log.page(Index(max(1, first_index)), limit):
+        for entry in log.page(Index(first_index), limit):
             size_bytes += len(entry.data)
             if shown and size_bytes > PAGE_BYTES_MAX:
                 break

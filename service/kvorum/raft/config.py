@@ -29,3 +29,5 @@ class CoreOptions(Struct, frozen=True, kw_only=True):
     append_bytes_max: int = 1 << 20  # entries packed into one AppendEntries
     inflight_appends_max: int = 64  # unacknowledged AppendEntries per follower
     inflight_bytes_max: int = 8 << 20  # and their entries' bytes
+    save_bytes_max: int = 16 << 20  # entries in one batch for the disk
+    uncommitted_bytes_max: int = 256 << 20  # beyond it a leader refuses proposals

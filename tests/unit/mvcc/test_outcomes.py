@@ -6,7 +6,7 @@ from kvorum.mvcc.outcomes import Outcomes
 
 
 def add(table: Outcomes, request_id: str) -> None:
-    table.add(Outcome(request_id, Status.SUCCESS, "success", 1, table.now_ms))
+    table.add(Outcome(request_id, Status.SUCCESS, "success", 1, table.now_ms), index=1)
 
 
 def batch(table: Outcomes, stamp: Stamp, *request_ids: str) -> None:

@@ -184,3 +184,28 @@ def test_state_does_not_depend_on_the_process() -> None:
         for seed in ("1", "2")
     ]
     assert digests == [some_state_digest()] * 2
+
+
+def test_a_command_whose_earlier_attempt_may_be_forgotten_is_refused() -> None:
+    """Otherwise a node's own second attempt could apply what the first one applied (§6.3)."""
+    machine = StateMachine()
+    keep_one = Stamp(1, 1, 60)
+    late = encode_command(Put("late", b"k", b"1", after_index=0))
+    machine.apply(1, encode_batch([late], keep_one))
+    machine.apply(2, encode_batch([encode_command(Put("other", b"o", b"1"))], keep_one))
+    assert machine.outcome("late") is None, "the outcome of the first attempt is forgotten"
+    [outcome] = machine.apply(3, encode_batch([late], keep_one))
+    assert outcome.status is Status.EXPIRED
+    record = machine.get(b"k")
+    assert record is not None
+    assert record.version == 1
+    assert machine.outcome("late") is None, "a refusal is no outcome"
+
+
+def test_a_command_younger_than_everything_forgotten_is_executed() -> None:
+    machine = StateMachine()
+    keep_one = Stamp(1, 1, 60)
+    for index in (1, 2):
+        command = encode_command(Put(f"r{index}", b"k", b"1", after_index=index - 1))
+        [outcome] = machine.apply(index, encode_batch([command], keep_one))
+        assert outcome.success

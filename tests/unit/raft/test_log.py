@@ -16,13 +16,13 @@ def test_an_empty_log() -> None:
     assert (log.last, log.last_index, log.stable, log.commit, log.applied) == (ORIGIN, 0, 0, 0, 0)
     assert (log.term_at(Index(0)), log.term_at(Index(1))) == (0, None)
     assert log.contains(ORIGIN)
-    assert (log.unstable(), log.take_committed(9)) == ((), ())
+    assert (log.unstable(1 << 20), log.take_committed(9)) == ((), ())
     assert log.conflict_at(eid(1, 1)) == eid(0, 1)
 
 
 def test_what_the_disk_held_is_stable() -> None:
     log = make_log(1, 2)
-    assert (log.last, log.stable, log.unstable()) == (eid(2, 2), 2, ())
+    assert (log.last, log.stable, log.unstable(1 << 20)) == (eid(2, 2), 2, ())
 
 
 def test_a_commit_hint_beyond_the_log_is_a_fault_of_recovery() -> None:
@@ -35,7 +35,7 @@ def test_entries_follow_each_other() -> None:
     log.append(entry(1, 2))
     with pytest.raises(AssertionError, match="only appends"):
         log.append(entry(1, 4))
-    assert log.unstable() == (entry(1, 2),)
+    assert log.unstable(1 << 20) == (entry(1, 2),)
 
 
 def test_saved_moves_stable_only_forward_and_only_for_entries_that_are_here() -> None:
@@ -55,7 +55,7 @@ def test_saved_moves_stable_only_forward_and_only_for_entries_that_are_here() ->
 def test_truncation_takes_stable_back() -> None:
     log = make_log(1, 1, 1)
     assert log.splice(Index(1), log_of(2, first=2)) == 2
-    assert (log.stable, log.unstable()) == (1, log_of(2, first=2))
+    assert (log.stable, log.unstable(1 << 20)) == (1, log_of(2, first=2))
 
 
 def test_a_committed_entry_is_never_replaced() -> None:
