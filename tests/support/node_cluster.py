@@ -20,8 +20,9 @@ from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
 from kvorum.node.driver import Driver
 from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.log_time import LogTime
 from kvorum.node.observer import NodeObserver
-from kvorum.node.options import NodeOptions
+from kvorum.node.options import INCARNATION_BITS, NodeOptions
 from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
 from kvorum.node.service import KvService
@@ -33,12 +34,11 @@ from kvorum.telemetry.metrics import RaftMetrics
 
 Wanted = Callable[[Message], bool]
 
-WALL_START_MS = 1_700_000_000_000
-
 OPTIONS = NodeOptions(
     node_id="",
     cluster_id="cluster",
     address=NodeId(""),
+    incarnation=0,
     internal_key=b"_executed",
     tick_s=0.005,
     heartbeat_ticks=4,
@@ -60,17 +60,13 @@ def _every(_message: Message) -> bool:
 
 
 class LoopClock:
-    """The loop's time; the wall clock may be wrong by ``skew_ms``."""
+    """The loop's time."""
 
-    def __init__(self, loop: AbstractEventLoop, skew_ms: int) -> None:
+    def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
-        self._skew_ms = skew_ms
 
     def monotonic_s(self) -> float:
         return self._loop.time()
-
-    def wall_ms(self) -> int:
-        return WALL_START_MS + self._skew_ms + int(self._loop.time() * 1000)
 
 
 class Disk:
@@ -106,11 +102,8 @@ class DiskLog:
         self._alive = True
         self._busy = False
 
-    def append(
-        self, hard_state: HardState | None, entries: Sequence[Entry], *, sync: bool
-    ) -> "Future[None]":
+    def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> "Future[None]":
         assert not self._busy, "one append at a time"
-        assert sync
         self._busy = True
         loop = asyncio.get_running_loop()
         future: Future[None] = loop.create_future()
@@ -218,11 +211,11 @@ class RunningNode:
         network: Network,
         *,
         random: Random,
-        skew_ms: int,
-        incarnation: str,
+        name: str,
     ) -> None:
         loop, wake = asyncio.get_running_loop(), Event()
-        clock = LoopClock(loop, skew_ms)
+        clock = LoopClock(loop)
+        log_time = LogTime(clock)
         self.id, self.log, self.machine = options.address, disk.log(), StateMachine()
         self.core = Core(
             core_options(options), membership, random.randint, disk.hard_state, disk.entries
@@ -236,12 +229,13 @@ class RunningNode:
             self.core,
             log=self.log,
             peers=network,
-            applier=Applier(self.machine, self.proposals),
+            applier=Applier(self.machine, self.proposals, log_time),
             proposals=self.proposals,
             reads=self.reads,
             leadership=self.leadership,
             observer=NodeObserver(metrics, str),
             clock=clock,
+            log_time=log_time,
             wake=wake,
         )
         self.service = KvService(
@@ -252,7 +246,7 @@ class RunningNode:
             reads=self.reads,
             leadership=self.leadership,
             name_of=str,
-            request_id_prefix=incarnation,
+            request_id_prefix=name,
         )
         self.task: Task[None] = loop.create_task(self.driver.run(), name=f"driver {self.id}")
 
@@ -268,7 +262,6 @@ class NodeCluster:
         self.ids = tuple(NodeId(f"n{number}") for number in range(1, size + 1))
         self.network = Network(self.random)
         self.disks = {node: Disk(self.random) for node in self.ids}
-        self.skew_ms = dict.fromkeys(self.ids, 0)
         self.running: dict[NodeId, RunningNode] = {}
         self.options = msgspec.structs.replace(OPTIONS, **changes)
         self._incarnations = 0
@@ -283,13 +276,17 @@ class NodeCluster:
             assert node not in self.running, f"{node} runs already"
             self._incarnations += 1
             running = self.running[node] = RunningNode(
-                msgspec.structs.replace(self.options, address=node, node_id=node),
+                msgspec.structs.replace(
+                    self.options,
+                    address=node,
+                    node_id=node,
+                    incarnation=self.random.getrandbits(INCARNATION_BITS),
+                ),
                 Membership(self.ids),
                 self.disks[node],
                 self.network,
                 random=self.random,
-                skew_ms=self.skew_ms[node],
-                incarnation=f"{node}-{self._incarnations}",
+                name=f"{node}-{self._incarnations}",
             )
             self.network.join(node, running.driver)
 

@@ -193,7 +193,7 @@ class Driver:
     # --- disk --------------------------------------------------------------------------
 
     def _start_save(self, save: Save) -> None:
-        written = self._log.append(save.hard_state, save.entries, sync=True)
+        written = self._log.append(save.hard_state, save.entries)
         self._saving = (save, written)
         written.add_done_callback(lambda _: self._wake.set())
 

@@ -49,4 +49,4 @@ class LeadershipWatch:
             why = "no leader: fewer than a majority of the nodes can reach each other"
         else:
             why = f"the leader ({self.leader}) did not answer in time"
-        return f"{why}; this request applied nothing and is safe to send again"
+        return f"{why}; nothing was applied by this request, it is safe to send again"

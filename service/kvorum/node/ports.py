@@ -11,10 +11,8 @@ from kvorum.raft.types import Entry, HardState
 class LogStore(Protocol):
     """All the driver needs from disk; ``storage.Wal`` fits, so will a faulty one."""
 
-    def append(
-        self, hard_state: HardState | None, entries: Sequence[Entry], *, sync: bool
-    ) -> "Future[None]":
-        """Write one batch; the future is done when it is durable (if ``sync``).
+    def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> "Future[None]":
+        """Write one batch; the future is done when it is durable.
 
         Entries may begin at or below the last one stored: they replace it and all
         that follow. The caller waits for one append before it starts the next. A

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         5000, ge=10, le=600_000, description="How long a request waits for its answer."
     )
     outcomes_count_max: int = Field(
-        100_000, ge=1, le=100_000_000, description="How many outcomes of commands are kept."
+        100_000, ge=1000, le=100_000_000, description="How many outcomes of commands are kept."
     )
     outcomes_age_s_max: int = Field(
         3600, ge=1, le=366 * 86_400, description="How long outcomes of commands are kept, seconds."

@@ -122,7 +122,6 @@ class Wal:
         self._observe = observe
         self._sequence = tail.sequence
         self._checksum = tail.checksum
-        self._deferred: HardState | None = None
         self._failure: LogWriteError | None = None
         self._closed = False
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -131,49 +130,37 @@ class Wal:
         self._thread.start()
 
     def append(
-        self, hard_state: HardState | None, entries: Sequence[Entry], *, sync: bool
+        self, hard_state: HardState | None, entries: Sequence[Entry]
     ) -> "asyncio.Future[None]":
         """Write one batch; the future is done when it is durable.
 
-        Without ``sync``, a hard state alone is only remembered: it goes to the disk with
-        the next batch, or at the latest by ``close``. A write that nobody waits for could
-        otherwise be torn *before* a sound one, and look like damage. Raises ValueError for a
-        batch that cannot be encoded; the future fails with LogWriteError.
+        Raises ValueError for a batch that cannot be encoded; the future fails with
+        LogWriteError.
         """
         future = self._loop.create_future()
         if self._failure is not None or self._closed:
             future.set_exception(self._failure or LogWriteError("the log is closed"))
-        elif not entries and (hard_state is None or not sync):
-            self._deferred = hard_state or self._deferred
+        elif not entries and hard_state is None:
             future.set_result(None)
         else:
-            self._submit(hard_state or self._deferred, entries, future)
+            self._submit(hard_state, entries, future)
         return future
 
     async def close(self) -> None:
-        """Finish what is queued, write what was deferred, end the thread.
-
-        Raises LogWriteError if the deferred hard state could not be written.
-        """
+        """Finish what is queued, end the thread."""
         if self._closed:
             await asyncio.shield(self._stopped)
             return
-        last: asyncio.Future[None] | None = None
-        if self._deferred is not None and self._failure is None:
-            last = self.append(self._deferred, (), sync=True)
         self._closed = True
         self._jobs.put(None)
         await asyncio.shield(self._stopped)
         self._thread.join()
         self._writer.close()
-        if last is not None:
-            await last
 
     def _submit(
         self, hard_state: HardState | None, entries: Sequence[Entry], future: "asyncio.Future[None]"
     ) -> None:
         frame = encode(self._sequence, self._checksum, hard_state, entries)
-        self._deferred = None
         self._sequence += 1
         self._checksum = frame.checksum
         self._jobs.put((frame, future))

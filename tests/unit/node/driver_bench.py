@@ -11,6 +11,7 @@ from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
 from kvorum.node.driver import Driver
 from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.log_time import LogTime
 from kvorum.node.observer import NodeObserver
 from kvorum.node.options import NodeOptions
 from kvorum.node.proposals import Proposals
@@ -47,6 +48,7 @@ class DriverBench:
         node_options: NodeOptions = OPTIONS,
     ) -> None:
         self.clock, self.wake = FakeClock(), Event()
+        self.log_time = LogTime(self.clock)
         self.log, self.peers, self.machine = ManualLog(), RecordingPeers(), StateMachine()
         self.core = Core(
             CoreOptions(
@@ -75,12 +77,13 @@ class DriverBench:
             self.core,
             log=self.log,
             peers=self.peers,
-            applier=Applier(self.machine, self.proposals),
+            applier=Applier(self.machine, self.proposals, self.log_time),
             proposals=self.proposals,
             reads=self.reads,
             leadership=self.leadership,
             observer=NodeObserver(metrics, str),
             clock=self.clock,
+            log_time=self.log_time,
             wake=self.wake,
         )
 

@@ -29,6 +29,7 @@ OPTIONS = NodeOptions(
     node_id="Node-1",
     cluster_id="cluster",
     address=SELF,
+    incarnation=0,
     internal_key=b"_executed",
     tick_s=0.01,
     heartbeat_ticks=10,
@@ -55,13 +56,9 @@ class FakeClock:
 
     def __init__(self) -> None:
         self._now_s = 1000.0
-        self.wall = 1_000_000
 
     def monotonic_s(self) -> float:
         return self._now_s
-
-    def wall_ms(self) -> int:
-        return self.wall
 
     def advance(self, seconds: float) -> None:
         self._now_s += seconds
@@ -74,11 +71,8 @@ class ManualLog:
         self.writes: list[tuple[HardState | None, tuple[Entry, ...]]] = []
         self.future: Future[None] | None = None
 
-    def append(
-        self, hard_state: HardState | None, entries: Sequence[Entry], *, sync: bool
-    ) -> "Future[None]":
+    def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> "Future[None]":
         assert self.future is None, "one append at a time"
-        assert sync
         self.writes.append((hard_state, tuple(entries)))
         self.future = asyncio.get_running_loop().create_future()
         return self.future

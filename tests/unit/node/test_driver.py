@@ -214,7 +214,7 @@ async def test_an_idle_leader_does_not_make_a_write_wait() -> None:
 async def test_a_leaders_batch_carries_its_time_and_retention() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        bench.clock.wall = 123_456
+        bench.log_time.observe(123_456)
         _ = bench.service.put("a", b"k", b"1")
         await settle()
         stamp, _ = decode_batch(bench.log.writes[0][1][0].data)
@@ -226,7 +226,7 @@ async def test_a_leaders_batch_carries_its_time_and_retention() -> None:
 async def test_a_peers_batch_gets_our_time_and_retention() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        bench.clock.wall = 123_456
+        bench.log_time.observe(123_456)
         await bench.deliver(propose(encode_batch([put_command("x")], Stamp(1, 1, 1))))
         stamp, commands = decode_batch(bench.log.writes[0][1][0].data)
         assert stamp == Stamp(

@@ -32,7 +32,7 @@ def assert_empty(bench: Bench) -> None:
     """Nothing is left behind: no request, no byte, no batch."""
     proposals = bench.proposals
     assert proposals.pending == 0
-    assert proposals._bytes == 0
+    assert proposals.writes.size_bytes == 0
     assert not proposals._batches
     assert not proposals._placed
 
@@ -111,7 +111,7 @@ async def test_the_outcome_arrives_by_request_id_and_nothing_is_left() -> None:
     assert bench.committed() == 2
     assert_empty(bench)
     bench.proposals.expire()
-    assert not bench.proposals._by_age
+    assert not bench.proposals.writes._by_age
 
 
 async def test_the_same_id_waits_for_the_same_outcome() -> None:
@@ -199,7 +199,7 @@ async def test_bytes_return_to_zero_however_a_write_ends() -> None:
     bench.proposals.expire()
     assert applied.done()
     assert isinstance(refused.exception(), NoLeader)
-    assert bench.proposals._bytes == 0
+    assert bench.proposals.writes.size_bytes == 0
 
 
 async def test_answered_writes_free_their_memory_while_an_older_one_waits() -> None:
@@ -211,8 +211,8 @@ async def test_answered_writes_free_their_memory_while_an_older_one_waits() -> N
         _ = bench.proposals.submit(request_id, put_command(request_id, b"x" * 1000))
         bench.proposals.on_applied(entry(1, number + 1, b"x"), [outcome(request_id)])
         bench.proposals.expire()
-    kept_bytes = sum(len(pending.command) for pending in bench.proposals._by_age)
-    assert kept_bytes == bench.proposals._bytes == len(put_command("old"))
+    kept_bytes = sum(len(pending.command) for pending in bench.proposals.writes._by_age)
+    assert kept_bytes == bench.proposals.writes.size_bytes == len(put_command("old"))
 
 
 async def test_without_hope_a_write_is_refused_at_once() -> None:

@@ -33,6 +33,8 @@ async def test_a_batch_that_was_appended_nowhere_is_proposed_again_in_order() ->
     ticket, _ = send(bench)
     _ = bench.proposals.submit("younger", put_command("younger"))
     bench.proposals.on_receipt(Receipt(ticket, None), NOTHING_APPLIED)
+    assert bench.proposals.take_batches(STAMP) == [], "whoever refused would refuse again"
+    bench.proposals.expire()
     again, data = send(bench)
     assert again != ticket
     assert ids_of(data) == ["a", "b", "younger"]

@@ -132,10 +132,18 @@ async def test_each_write_becomes_its_command() -> None:
     _ = bench.service.compare_and_set("b", b"k", b"1", b"2")
     _ = bench.service.delete("c", b"k")
     assert bench.proposed() == [
-        Put("a", b"k", b"1"),
-        CompareAndSet("b", b"k", b"1", b"2"),
-        Delete("c", b"k"),
+        Put("a", b"k", b"1", after_index=0),
+        CompareAndSet("b", b"k", b"1", b"2", after_index=0),
+        Delete("c", b"k", after_index=0),
     ]
+
+
+async def test_a_write_says_that_it_is_younger_than_what_is_committed() -> None:
+    """Also than what the leader said it had committed and this node has yet to receive."""
+    bench = ServiceBench([entry(1, 1, batch("x"))], commit=1, applied=1)
+    bench.core.state.leader_commit = Index(7)
+    _ = bench.service.put("a", b"k", b"1")
+    assert [command.after_index for command in bench.proposed()] == [7]
 
 
 async def test_a_request_id_that_was_applied_is_answered_without_the_log() -> None:

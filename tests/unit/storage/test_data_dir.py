@@ -84,7 +84,7 @@ def test_recorded_members_win(tmp_path: Path) -> None:
 async def test_its_log_can_be_opened(tmp_path: Path) -> None:
     directory = opened(tmp_path)
     wal, _ = open_log(OsFileSystem(), directory.wal_path)
-    await wal.append(None, [entry(1)], sync=True)
+    await wal.append(None, [entry(1)])
     await wal.close()
     directory.close()
     again = opened(tmp_path)

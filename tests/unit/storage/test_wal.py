@@ -39,14 +39,14 @@ async def test_what_was_awaited_is_there_after_reopening(wal_path: Path) -> None
     wal, recovered = open_log(fs, wal_path, segment_bytes=4096)
     assert recovered.entries == []
     for index in range(1, 101):
-        await wal.append(state(2, "n", index // 3), [entry(index, term=2)], sync=True)
+        await wal.append(state(2, "n", index // 3), [entry(index, term=2)])
     await wal.close()
     assert len(fs.names(wal_path)) > 2
     wal, recovered = open_log(fs, wal_path, segment_bytes=4096)
     assert recovered.entries == [entry(index, term=2) for index in range(1, 101)]
     assert recovered.hard_state == state(2, "n", 33)
     assert recovered.warnings == []
-    await wal.append(None, [entry(50, term=3)], sync=True)
+    await wal.append(None, [entry(50, term=3)])
     await wal.close()
     assert [e.term for e in recover(fs, wal_path).entries] == [2] * 49 + [3]
 
@@ -55,7 +55,7 @@ async def test_one_write_and_one_sync_a_batch() -> None:
     fs = new_log()
     wal = opened(fs)
     operations = recorded(fs)
-    await wal.append(state(1, "n"), [entry(1), entry(2), entry(3)], sync=True)
+    await wal.append(state(1, "n"), [entry(1), entry(2), entry(3)])
     assert operations == [("write", FIRST.name), ("sync", FIRST.name)]
     await wal.close()
 
@@ -64,9 +64,9 @@ async def test_new_segment_is_durable_before_it_is_used() -> None:
     fs = new_log()
     wal = opened(fs)
     operations = recorded(fs)
-    await wal.append(None, [entry(1, data=b"x" * 1000)], sync=True)
+    await wal.append(None, [entry(1, data=b"x" * 1000)])
     operations.clear()
-    await wal.append(None, [entry(2, data=b"x" * 1000)], sync=True)
+    await wal.append(None, [entry(2, data=b"x" * 1000)])
     new = "0000000000000002.wal"
     assert operations == [
         ("create", new + ".tmp"),
@@ -89,7 +89,7 @@ async def test_record_over_the_segment_size_gets_a_larger_segment() -> None:
     wal = opened(fs)
     entries = [entry(1), entry(2, data=b"x" * 10_000), entry(3)]
     for one in entries:
-        await wal.append(None, [one], sync=True)
+        await wal.append(None, [one])
     await wal.close()
     assert [len(fs.read(path)) > 10_000 for path in segments(fs)] == [False, True, False]
     assert recover(fs, WAL).entries == entries
@@ -100,7 +100,7 @@ async def test_empty_segment_that_is_too_small_is_replaced() -> None:
     wal = opened(fs)
     entries = [entry(1, data=b"x" * 10_000), entry(2)]
     for one in entries:
-        await wal.append(None, [one], sync=True)
+        await wal.append(None, [one])
     await wal.close()
     assert [len(fs.read(path)) > 10_000 for path in segments(fs)] == [True, False]
     assert recover(fs, WAL).entries == entries
@@ -109,44 +109,15 @@ async def test_empty_segment_that_is_too_small_is_replaced() -> None:
 async def test_appends_keep_their_order_without_waiting() -> None:
     fs = new_log()
     wal = opened(fs)
-    await asyncio.gather(*(wal.append(None, [entry(i)], sync=True) for i in range(1, 50)))
+    await asyncio.gather(*(wal.append(None, [entry(i)]) for i in range(1, 50)))
     await wal.close()
     assert recover(fs, WAL).entries == [entry(i) for i in range(1, 50)]
-
-
-async def test_hard_state_without_sync_rides_with_the_next_batch() -> None:
-    fs = new_log()
-    wal = opened(fs)
-    await wal.append(state(1, "n"), [entry(1)], sync=True)
-    operations = recorded(fs)
-    assert wal.append(state(1, "n", 1), (), sync=False).done()
-    assert operations == []
-    await wal.append(None, [entry(2)], sync=True)
-    assert recover(fs, WAL).hard_state == state(1, "n", 1)
-    await wal.close()
-
-
-async def test_newer_hard_state_wins_over_a_deferred_one() -> None:
-    fs = new_log()
-    wal = opened(fs)
-    await wal.append(state(1), (), sync=False)
-    await wal.append(state(2, "n"), (), sync=True)
-    await wal.close()
-    assert recover(fs, WAL).hard_state == state(2, "n")
-
-
-async def test_close_writes_what_was_deferred() -> None:
-    fs = new_log()
-    wal = opened(fs)
-    await wal.append(state(3), (), sync=False)
-    await wal.close()
-    assert recover(fs, WAL).hard_state == state(3)
 
 
 async def test_nothing_to_write_is_done_at_once() -> None:
     fs = new_log()
     wal = opened(fs)
-    assert wal.append(None, (), sync=True).done()
+    assert wal.append(None, ()).done()
     await wal.close()
 
 
@@ -155,15 +126,14 @@ async def test_nothing_to_write_is_done_at_once() -> None:
 async def test_a_failure_is_final_and_names_the_file(number: int, operation: str) -> None:
     fs = new_log()
     wal = opened(fs)
-    await wal.append(None, [entry(1)], sync=True)
+    await wal.append(None, [entry(1)])
     fs.fault = fails_with(number, operation)
     with pytest.raises(LogWriteError, match=rf"{FIRST}.*{errno.errorcode[number]}") as caught:
-        await wal.append(None, [entry(2)], sync=True)
+        await wal.append(None, [entry(2)])
     assert isinstance(caught.value.__cause__, OSError)
     operations = recorded(fs)
-    for sync in (True, False):
-        with pytest.raises(LogWriteError):
-            await wal.append(state(1), [entry(2)], sync=sync)
+    with pytest.raises(LogWriteError):
+        await wal.append(state(1), [entry(2)])
     await wal.close()
     assert operations == []
 
@@ -173,7 +143,7 @@ async def test_a_failure_fails_what_was_queued_behind_it() -> None:
     wal = opened(fs)
     fs.fault = fails_with(errno.EIO)
     results = await asyncio.gather(
-        *(wal.append(None, [entry(i)], sync=True) for i in (1, 2, 3)), return_exceptions=True
+        *(wal.append(None, [entry(i)]) for i in (1, 2, 3)), return_exceptions=True
     )
     assert [type(result) for result in results] == [LogWriteError] * 3
     await wal.close()
@@ -184,29 +154,20 @@ async def test_no_room_for_a_new_segment(operation: str) -> None:
     fs = new_log()
     wal = opened(fs)
     kept = entry(1, data=b"x" * 1000)
-    await wal.append(None, [kept], sync=True)
+    await wal.append(None, [kept])
     fs.fault = fails_with(errno.ENOSPC, operation)
     with pytest.raises(LogWriteError, match=r"0000000000000002.wal.*ENOSPC"):
-        await wal.append(None, [entry(2, data=b"x" * 1000)], sync=True)
+        await wal.append(None, [entry(2, data=b"x" * 1000)])
     await wal.close()
     fs.fault = lambda _operation, _path: None
     assert recover(fs, WAL).entries == [kept]
 
 
-async def test_close_reports_a_deferred_state_that_could_not_be_written() -> None:
-    fs = new_log()
-    wal = opened(fs)
-    await wal.append(state(3), (), sync=False)
-    fs.fault = fails_with(errno.EIO)
-    with pytest.raises(LogWriteError):
-        await wal.close()
-
-
 async def test_a_cancelled_append_still_happens() -> None:
     fs = new_log()
     wal = opened(fs)
-    assert wal.append(None, [entry(1)], sync=True).cancel()
-    await wal.append(None, [entry(2)], sync=True)
+    assert wal.append(None, [entry(1)]).cancel()
+    await wal.append(None, [entry(2)])
     await wal.close()
     assert recover(fs, WAL).entries == [entry(1), entry(2)]
 
@@ -218,7 +179,7 @@ async def test_close_ends_the_thread_and_refuses_more() -> None:
     await asyncio.gather(wal.close(), wal.close())
     assert threading.active_count() == before
     with pytest.raises(LogWriteError, match="closed"):
-        await wal.append(None, [entry(1)], sync=True)
+        await wal.append(None, [entry(1)])
 
 
 async def test_observer_sees_each_sync_on_the_event_loop() -> None:
@@ -227,8 +188,7 @@ async def test_observer_sees_each_sync_on_the_event_loop() -> None:
     wal, _ = open_log(
         fs, WAL, observe=lambda seconds, size: seen.append((seconds, size, threading.get_ident()))
     )
-    await wal.append(None, [entry(1)], sync=True)
-    await wal.append(state(1), (), sync=False)
+    await wal.append(None, [entry(1)])
     assert len(seen) == 1
     seconds, size, thread = seen[0]
     assert seconds >= 0
@@ -240,7 +200,7 @@ async def test_a_batch_that_cannot_be_encoded_changes_nothing() -> None:
     fs = new_log()
     wal = opened(fs)
     with pytest.raises(ValueError, match="entry 3 stands where"):
-        await wal.append(None, [entry(1), entry(3)], sync=True)
-    await wal.append(None, [entry(1)], sync=True)
+        await wal.append(None, [entry(1), entry(3)])
+    await wal.append(None, [entry(1)])
     await wal.close()
     assert recover(fs, WAL).entries == [entry(1)]
