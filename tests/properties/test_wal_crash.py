@@ -6,9 +6,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvorum.storage.memory_fs import MemoryFileSystem
 from kvorum.storage.recovery import Tail, recover
 from kvorum.storage.wal import SegmentWriter
+from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.histories import histories
 from tests.unit.storage.logs import (
     SEGMENT_BYTES,

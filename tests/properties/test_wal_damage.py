@@ -10,9 +10,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 
 from kvorum.errors import CorruptLog
-from kvorum.storage.memory_fs import MemoryFileSystem
 from kvorum.storage.recovery import Recovered, recover
 from kvorum.storage.segment import RECORDS_OFFSET
+from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.histories import histories
 from tests.unit.storage.logs import (
     WAL,

@@ -65,12 +65,13 @@ class Driver:
         self._saving: tuple[Save, Future[None]] | None = None
         self._reign: tuple[Term, NodeId | None] = (Term(0), None)
 
-    def deliver(self, messages: Sequence[Message]) -> int:
-        """Messages from peers; returns how many were dropped because the inbox is full."""
+    def deliver(self, messages: Sequence[Message]) -> None:
+        """Messages from peers; those that do not fit are dropped, Raft repeats what matters."""
         room = self._options.inbox_max - len(self._inbox)
         self._inbox.extend(messages[:room])
         self._wake.set()
-        return max(0, len(messages) - room)
+        if len(messages) > room:
+            self._observer.inbox_full(len(messages) - room)
 
     async def run(self) -> None:
         """Until cancelled. Any exception is final: Raft recovers from the disk, not from here."""

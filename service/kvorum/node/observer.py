@@ -51,6 +51,9 @@ class NodeObserver:
             return logging.DEBUG if told else logging.INFO
         return logging.WARNING if kind is EventKind.STEP_DOWN else logging.INFO
 
+    def inbox_full(self, dropped: int) -> None:
+        self._metrics.inbox_dropped(dropped)
+
     def leader_changed(self, term: Term, leader: NodeId | None) -> None:
         """``leader`` is None when the one known was lost."""
         self._metrics.leader_changed(term, leader)

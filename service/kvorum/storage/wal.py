@@ -28,15 +28,15 @@ from kvorum.storage.segment import (
     segment_path,
 )
 
-Observe = Callable[[float, int], None]
-"""``f(seconds, bytes)``: one batch became durable."""
+Observe = Callable[[float, int, int], None]
+"""``f(seconds, bytes, entries)``: one batch became durable."""
 
 
 class LogWriteError(KvorumError):
     """The log cannot be written any more: the process must end."""
 
 
-def ignore(_seconds: float, _size_bytes: int) -> None:
+def ignore(_seconds: float, _size_bytes: int, _entries: int) -> None:
     """An observer that does not observe."""
 
 
@@ -110,7 +110,7 @@ class SegmentWriter:
         self._size_bytes = size_bytes
 
 
-_Job = tuple[Frame, "asyncio.Future[None]"]
+_Job = tuple[Frame, int, "asyncio.Future[None]"]
 
 
 class Wal:
@@ -163,34 +163,34 @@ class Wal:
         frame = encode(self._sequence, self._checksum, hard_state, entries)
         self._sequence += 1
         self._checksum = frame.checksum
-        self._jobs.put((frame, future))
+        self._jobs.put((frame, len(entries), future))
 
     def _run(self) -> None:
         """The thread. Every exit is reported to the loop."""
         writer, jobs, report = self._writer, self._jobs, self._loop.call_soon_threadsafe
         failure: LogWriteError | None = None
         while (job := jobs.get()) is not None:
-            frame, future = job
+            frame, entries, future = job
             started = perf_counter()
             if failure is None:
                 try:
                     writer.write(frame)
                 except Exception as cause:  # noqa: BLE001 - the loop must learn of any
                     failure = _failure(writer.path, cause)
-            report(self._finish, future, perf_counter() - started, frame.size_bytes, failure)
+            measured = (perf_counter() - started, frame.size_bytes, entries)
+            report(self._finish, future, measured, failure)
         report(self._stopped.set_result, None)
 
     def _finish(
         self,
         future: "asyncio.Future[None]",
-        seconds: float,
-        size_bytes: int,
+        measured: tuple[float, int, int],
         failure: LogWriteError | None,
     ) -> None:
         if failure is not None:
             self._failure = failure
         else:
-            self._observe(seconds, size_bytes)
+            self._observe(*measured)
         if future.cancelled():
             return
         if failure is not None:

@@ -124,6 +124,11 @@ class RaftMetrics:
         )
         reasons: tuple[FailureReason, ...] = ("no_leader", "overloaded", "unknown", "superseded")
         self._failed = {reason: failed.labels(reason) for reason in reasons}
+        self._inbox_dropped = Counter(
+            "kvorum_inbox_dropped_messages_total",
+            "Raft messages from peers thrown away because the driver's inbox was full.",
+            registry=registry,
+        )
         self._read_batches = Counter(
             "kvorum_read_index_batches_total",
             "Quorum rounds made for linearizable reads; one round serves many reads.",
@@ -146,6 +151,9 @@ class RaftMetrics:
 
     def proposals_failed(self, reason: FailureReason, count: int = 1) -> None:
         self._failed[reason].inc(count)
+
+    def inbox_dropped(self, messages: int) -> None:
+        self._inbox_dropped.inc(messages)
 
     def read_index_batch(self) -> None:
         self._read_batches.inc()
@@ -173,13 +181,10 @@ class WalMetrics:
             registry=registry,
         )
 
-    def synced(self, seconds: float, size_bytes: int) -> None:
-        """One batch of ``size_bytes`` was made durable."""
+    def synced(self, seconds: float, size_bytes: int, entries: int) -> None:
+        """One batch of ``entries`` in ``size_bytes`` was made durable."""
         self._fsync.observe(seconds)
         self._written.inc(size_bytes)
-
-    def appended(self, entries: int) -> None:
-        """One batch of ``entries`` was handed to the log."""
         self._entries.observe(entries)
 
 

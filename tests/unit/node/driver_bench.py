@@ -63,7 +63,8 @@ class DriverBench:
             entries,
         )
         self.options = node_options
-        metrics = RaftMetrics(CollectorRegistry())
+        self.registry = CollectorRegistry()
+        metrics = RaftMetrics(self.registry)
         self.leadership = LeadershipWatch(node_options, self.clock)
         patience = (node_options, self.clock, self.leadership, metrics, self.wake.set)
         self.proposals, self.reads = Proposals(*patience), Reads(*patience)
@@ -129,6 +130,11 @@ class DriverBench:
         """The write that is out becomes durable."""
         self.log.complete()
         await settle()
+
+    def dropped(self) -> float:
+        """Messages that found the inbox full."""
+        name = "kvorum_inbox_dropped_messages_total"
+        return self.registry.get_sample_value(name) or 0.0
 
     async def lead(self, *, term: int = 1) -> None:
         """Elected by OTHER; the no-op is durable here and committed."""

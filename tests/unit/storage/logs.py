@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from kvorum.raft.types import Entry, EntryKind, HardState, Index, NodeId, Term
 from kvorum.storage.fs import FileSystem
-from kvorum.storage.memory_fs import MemoryFileSystem
 from kvorum.storage.record import Frame, encode
 from kvorum.storage.recovery import Recovered, Tail, recover
 from kvorum.storage.wal import SegmentWriter, create_log
+from kvorum.testing.memory_fs import MemoryFileSystem
 
 WAL = Path("/wal")
 SEGMENT_BYTES = 2048

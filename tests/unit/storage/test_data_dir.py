@@ -11,9 +11,9 @@ import pytest
 from kvorum.errors import CorruptLog, DataDirectoryError
 from kvorum.storage.data_dir import DataDirectory
 from kvorum.storage.fs import FileSystem, OsFileSystem
-from kvorum.storage.memory_fs import MemoryFileSystem
 from kvorum.storage.recovery import recover
 from kvorum.storage.wal import open_log
+from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.logs import PowerCut, append, batch, cut_after, entry
 
 MEMBERS = ("localhost:8001", "localhost:8002")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kvorum.storage.fs import OsFileSystem, write_file
-from kvorum.storage.memory_fs import MemoryFileSystem
+from kvorum.testing.memory_fs import MemoryFileSystem
 
 
 def test_write_puts_all_buffers_at_the_offset(tmp_path: Path) -> None:

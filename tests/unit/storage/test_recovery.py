@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from kvorum.errors import CorruptLog
-from kvorum.storage.memory_fs import MemoryFileSystem
 from kvorum.storage.record import SECTOR_BYTES, crc32c
 from kvorum.storage.recovery import recover
 from kvorum.storage.segment import RECORDS_OFFSET
+from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.logs import (
     FIRST,
     SEGMENT_BYTES,

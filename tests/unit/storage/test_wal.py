@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kvorum.storage.fs import OsFileSystem
-from kvorum.storage.memory_fs import Fault, MemoryFileSystem
 from kvorum.storage.recovery import recover
 from kvorum.storage.wal import LogWriteError, Wal, open_log
+from kvorum.testing.memory_fs import Fault, MemoryFileSystem
 from tests.unit.storage.logs import FIRST, SEGMENT_BYTES, WAL, entry, new_log, segments, state
 
 Operations = list[tuple[str, str]]
@@ -183,16 +183,14 @@ async def test_close_ends_the_thread_and_refuses_more() -> None:
 
 
 async def test_observer_sees_each_sync_on_the_event_loop() -> None:
-    seen: list[tuple[float, int, int]] = []
+    seen: list[tuple[float, int, int, int]] = []
     fs = new_log()
-    wal, _ = open_log(
-        fs, WAL, observe=lambda seconds, size: seen.append((seconds, size, threading.get_ident()))
-    )
+    wal, _ = open_log(fs, WAL, observe=lambda *sync: seen.append((*sync, threading.get_ident())))
     await wal.append(None, [entry(1)])
     assert len(seen) == 1
-    seconds, size, thread = seen[0]
+    seconds, size, entries, thread = seen[0]
     assert seconds >= 0
-    assert (size % 32, thread) == (0, threading.get_ident())
+    assert (size % 32, entries, thread) == (0, 1, threading.get_ident())
     await wal.close()
 
 

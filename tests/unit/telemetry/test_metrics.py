@@ -143,15 +143,14 @@ def test_failed_proposals_by_reason(registry: CollectorRegistry, reason: Failure
 
 def test_wal_figures(registry: CollectorRegistry) -> None:
     metrics = WalMetrics(registry)
-    metrics.synced(0.00017, 4096)
-    metrics.synced(0.003, 100)
-    metrics.appended(3)
+    metrics.synced(0.00017, 4096, 3)
+    metrics.synced(0.003, 100, 1)
     fsync = "kvorum_wal_fsync_duration_seconds"
     assert value(registry, f"{fsync}_bucket", le="0.00015") == 0
     assert value(registry, f"{fsync}_bucket", le="0.0002") == 1
     assert value(registry, f"{fsync}_count") == 2
     assert value(registry, "kvorum_wal_written_bytes_total") == 4196
-    assert value(registry, "kvorum_wal_batch_entries_bucket", le="4.0") == 1
+    assert value(registry, "kvorum_wal_batch_entries_bucket", le="4.0") == 2
 
 
 def test_requests_by_route_method_and_status(registry: CollectorRegistry) -> None:
