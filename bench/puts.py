@@ -20,9 +20,10 @@ def resident_mib(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def wrk(script: str, url: str, connections: int, seconds: int) -> list[float]:
+def wrk(load: str, url: str, connections: int, seconds: int) -> list[float]:
     """Requests/s, p50 µs, p99 µs, answers that were not 200, broken connections."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(HERE / script), url]
+    script = str(HERE / "load.lua")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", script, url, "--", load]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     line = next(line for line in printed.splitlines() if line.startswith("RESULT"))
     return [float(field) for field in line.split()[1:]]
@@ -33,12 +34,12 @@ def main() -> None:
     with local_cluster(3) as cluster:
         leader = cluster.leader()
         print(f"idle: leader {resident_mib(cluster.pid(leader)):.0f} MiB resident", flush=True)
-        wrk("puts.lua", cluster.url(leader), 16, 2)  # warm up
+        wrk("put", cluster.url(leader), 16, 2)  # warm up
         print("load  connections  per second  p50 ms  p99 ms  not 200  broken")
         for load in ("put", "get"):
             for connections in CONNECTIONS:
                 rate, p50_us, p99_us, refused, broken = wrk(
-                    f"{load}s.lua", cluster.url(leader), connections, seconds
+                    load, cluster.url(leader), connections, seconds
                 )
                 print(
                     f"{load}   {connections:11}  {rate:10.0f}  {p50_us / 1000:6.2f}"
