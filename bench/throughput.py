@@ -1,6 +1,6 @@
 """Puts and linearizable gets per second on three nodes, through the leader, by ``wrk``.
 
-``python bench/puts.py [SECONDS]`` (needs Debian's ``wrk``). Prints a table; every answer's
+``python bench/throughput.py [SECONDS]`` (needs Debian's ``wrk``). Prints a table; every answer's
 status is checked. Also prints the resident memory of an idle node, before the load.
 """
 
