@@ -32,9 +32,9 @@ def say(text: str) -> None:
 
 
 def fingerprint() -> str:
-    """Of the lock and of the place: a moved virtual environment does not work."""
+    """Of the lock, the place and the Python: an environment fits only its own."""
     digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
-    digest.update(str(ROOT).encode())
+    digest.update(f"{ROOT} {sys.version}".encode())
     return digest.hexdigest()
 
 

@@ -65,8 +65,8 @@ class CorruptLog(DataDirectoryError):
     def __init__(self, file: str, offset: int, reason: str) -> None:
         super().__init__(
             f"{file}: damaged at byte {offset}: {reason}. "
-            "Nothing was changed. Restore the file, or move this data directory away and "
-            "let the node rejoin with an empty one."
+            "Nothing was changed. Restore the file from a copy; what else can be done is told "
+            "in docs/operations.md under 'damaged'."
         )
         self.file = file
         self.offset = offset

@@ -100,7 +100,7 @@ def _told(event: Event) -> str:
             return f"granted ({event.why})"
         case EventKind.REFUSE_VOTE | EventKind.REFUSE_APPEND:
             return f"rejected ({event.why})"
-        case EventKind.STEP_DOWN | EventKind.TRUNCATE:
+        case EventKind.STEP_DOWN | EventKind.TRUNCATE | EventKind.LOST_ENTRIES:
             return f"{event.kind} ({event.why})"
         case _:
             assert_never(event.kind)

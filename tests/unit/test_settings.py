@@ -146,10 +146,10 @@ class TestProblems:
             ("EXECUTED_COMMANDS_KEY", "", "is empty"),
             ("EXECUTED_COMMANDS_KEY", "я" * 513, "has 1026 bytes, more than KEY_BYTES_MAX, 1024"),
             ("DATA_DIR", "", "is empty"),
-            ("SELF_ADDRESS", "localhost", "does not end in a port"),
+            ("SELF_ADDRESS", "localhost", "must end in a port"),
             ("SELF_ADDRESS", "0.0.0.0:8001", "cannot be reached from another node"),
             ("SELF_ADDRESS", "[::]:8001", "put the wildcard into LISTEN_ADDRESS"),
-            ("OTHER_NODES", "a:1,,b:1", "'' does not end in a port"),
+            ("OTHER_NODES", "a:1,,b:1", "an address is empty"),
             ("OTHER_NODES", "a:1,b:1,A:1", "a:1 is named more than once"),
             ("REST_ADDRESS", "localhost:8001", "is taken by SELF_ADDRESS"),
             ("REST_ADDRESS", "0.0.0.0:8001", "is taken by SELF_ADDRESS"),
@@ -169,7 +169,7 @@ class TestProblems:
 
     def test_election_timeouts_in_the_wrong_order(self) -> None:
         text = complaint(MIN_ELECTION_TIMEOUT_MS="800")
-        assert "800 is greater than MAX_ELECTION_TIMEOUT_MS, 700" in text
+        assert "800 is not less than MAX_ELECTION_TIMEOUT_MS, 700" in text
 
     def test_election_timeout_too_near_to_the_broadcast_time(self) -> None:
         text = complaint(BROADCAST_TIME_MS="251")
@@ -240,7 +240,7 @@ class TestAddresses:
          "a b:1", "-a:1", "a..b:1", "http://a:1", "[::1:1", "a:1:2", f"{'a' * 64}:1", "a:١"],
     )  # fmt: skip
     def test_invalid(self, address: str) -> None:
-        with pytest.raises(ValueError, match=r"port|brackets|host"):
+        with pytest.raises(ValueError, match=r"port|brackets|host|empty"):
             split_address(address)
 
     @given(st.ip_addresses(), st.integers(1, 65535))

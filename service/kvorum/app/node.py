@@ -81,6 +81,11 @@ class Node:
         )
         NodeCollector(self._sample, registry)
 
+    def give_up_requests(self) -> None:
+        """Answer everyone who waits, and accept nobody any more."""
+        self._proposals.close()
+        self._reads.close()
+
     async def report_readiness(self) -> None:
         """Keep the health service's word on this node true, until cancelled."""
         while True:

@@ -17,7 +17,8 @@ from prometheus_client import CollectorRegistry
 from kvorum.app.identity import bootstrap_cluster_id
 from kvorum.app.node import Node
 from kvorum.app.options import node_options, rest_options, transport_options
-from kvorum.app.web import WebServer, bind, web_server
+from kvorum.app.web import WebServer, allow_descriptors, bind, web_server
+from kvorum.errors import DataDirectoryError
 from kvorum.raft.config import Membership
 from kvorum.raft.types import NodeId
 from kvorum.rest.app import create_app
@@ -33,6 +34,9 @@ from kvorum.telemetry.process_metrics import GcPauses, register_process_metrics
 _log = logging.getLogger("kvorum.node")
 
 STOPPED, FAILED = 0, 1
+
+_PATIENCE_S = 0.5
+"""How long requests may go on after a signal to stop."""
 
 _SWITCH_INTERVAL_S = 0.0005
 """How long the event loop may hold the interpreter while the log's thread, its sync done,
@@ -78,12 +82,7 @@ class _Process:
         self._registry = CollectorRegistry()
 
     async def run(self) -> int:
-        wal, recovered = open_log(
-            OsFileSystem(),
-            self._wal_path,
-            segment_bytes=self._settings.wal_segment_bytes,
-            observe=WalMetrics(self._registry).synced,
-        )
+        wal, recovered = self._open_log()
         try:
             for warning in recovered.warnings:
                 _log.warning(warning)
@@ -93,6 +92,20 @@ class _Process:
             return await self._serve(node)
         finally:
             await wal.close()
+
+    def _open_log(self) -> tuple[Wal, Recovered]:
+        try:
+            return open_log(
+                OsFileSystem(),
+                self._wal_path,
+                segment_bytes=self._settings.wal_segment_bytes,
+                observe=WalMetrics(self._registry).synced,
+            )
+        except OSError as error:
+            raise DataDirectoryError(
+                f"the log in {self._wal_path} cannot be opened: {error.strerror} "
+                f"({error.filename or self._wal_path}). Restore it from a copy."
+            ) from error
 
     def _node(self, wal: Wal, recovered: Recovered) -> Node:
         identity = self._identity
@@ -151,9 +164,8 @@ class _Process:
         options = rest_options(self._settings, version("kvorum"))
         register_process_metrics(self._registry, version=version("kvorum"))
         observer = RestMetrics(self._registry)
-        return web_server(
-            create_app(node.service, options, registry=self._registry, observer=observer)
-        )
+        rest = create_app(node.service, options, registry=self._registry, observer=observer)
+        return web_server(rest, connections_max=allow_descriptors())
 
     def _background(self, node: Node, tasks: TaskGroup) -> list[Task[None]]:
         return [
@@ -167,6 +179,8 @@ class _Process:
 async def _stop(web: WebServer, serving: Task[None], node: Node, others: list[Task[None]]) -> None:
     """Clients first, so that their requests end; then peers; then the core."""
     web.should_exit = True
+    await asyncio.wait([serving], timeout=_PATIENCE_S)
+    node.give_up_requests()  # those left are told what is known, before the server cuts them off
     await serving
     await node.transport.stop()
     for task in others:

@@ -1,6 +1,7 @@
 """The HTTP server around the REST app: sockets of our own, uvicorn inside our event loop."""
 
 import errno
+import resource
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,11 +9,47 @@ from typing import Any
 
 import uvicorn
 from litestar.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kvorum.errors import StartError
 
 _BACKLOG = 2048
+HEAD_BYTES_MAX = 128 << 10
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+_DESCRIPTORS_RESERVED = 128
+"""For the log, the peers and whatever else must not fail because clients are many."""
 _GRACE_S = 1
+
+
+class BoundedHeadProtocol(HttpToolsProtocol):
+    """Ends a connection whose request line and headers never end (431, RFC 6585).
+
+    The parser itself would collect them without bound, and ever more slowly.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._in_head = False
+        self._head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
 
 
 class WebServer(uvicorn.Server):
@@ -23,12 +60,23 @@ class WebServer(uvicorn.Server):
         yield
 
 
-def web_server(app: ASGIApp) -> WebServer:
-    """A server that waits for :meth:`serve`; setting ``should_exit`` stops it gracefully."""
+def allow_descriptors() -> int:
+    """Raise the soft limit on open files to the hard one; how many clients that leaves."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(1, hard - _DESCRIPTORS_RESERVED)
+
+
+def web_server(app: ASGIApp, *, connections_max: int) -> WebServer:
+    """A server that waits for :meth:`serve`; setting ``should_exit`` stops it gracefully.
+
+    Beyond ``connections_max`` clients are answered 503 and sent away.
+    """
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=BoundedHeadProtocol,
+        limit_concurrency=connections_max,
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -36,13 +84,18 @@ def web_server(app: ASGIApp) -> WebServer:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        backlog=_BACKLOG,
         timeout_graceful_shutdown=_GRACE_S,
     )
     return WebServer(config)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets on every address that ``host`` has. Raises ``StartError``."""
+    """Bound sockets on every address that ``host`` has; the server lets them listen later.
+
+    So a port in use is noticed at once, and nobody is connected to a node that is still
+    reading its log. Raises ``StartError``.
+    """
     address = f"{host}:{port}"
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -76,7 +129,6 @@ def _listen(family: int, target: tuple[Any, ...]) -> socket.socket | None:
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(target)
-        listening.listen(_BACKLOG)
         listening.setblocking(False)
     except OSError as error:
         listening.close()

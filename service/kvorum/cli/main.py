@@ -36,14 +36,27 @@ examples:
 """
 
 
+INTERRUPTED = 130
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 fine, 1 a node could not start or failed, 2 wrong usage or settings."""
+    """Exit code: 0 fine, 1 a node could not start or failed, 2 wrong usage or settings.
+
+    130 if it was interrupted before a node took over the signals.
+    """
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.version:
         return _version()
     if arguments.command is None:
         parser.error("name a COMMAND; `kvorum --help` shows examples")
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: Namespace) -> int:
     match arguments.command:
         case "serve":
             return _serve(arguments)

@@ -22,8 +22,10 @@ _STORY = {
     EventKind.STEP_DOWN: "no longer leads",
     EventKind.TRUNCATE: "removed entries that a former leader never committed",
     EventKind.REFUSE_APPEND: "cannot append yet",
+    EventKind.LOST_ENTRIES: "a follower has lost what it acknowledged: was its disk replaced?",
 }
 _ROUTINE = {EventKind.REFUSE_APPEND}  # every catch-up begins with some
+_ALARMING = {EventKind.STEP_DOWN, EventKind.LOST_ENTRIES}
 
 
 class NodeObserver:
@@ -34,7 +36,7 @@ class NodeObserver:
 
     def event(self, event: Event) -> None:
         self._metrics.event(event)
-        level = self._level(event.kind)
+        level = self._level(event)
         fields: dict[str, object] = {"term": event.term}
         if event.node is not None:
             fields["peer"] = self._name_of(event.node)
@@ -42,14 +44,17 @@ class NodeObserver:
             fields["why"] = event.why
         _log.log(level, _STORY[event.kind], extra=fields)
 
-    def _level(self, kind: EventKind) -> int:
-        if kind in _ROUTINE:
+    def _level(self, event: Event) -> int:
+        kind = event.kind
+        if kind in _ROUTINE or event.why.startswith("pre-vote"):
             return logging.DEBUG
+        if kind in _ALARMING:
+            return logging.WARNING
         if kind is EventKind.PRE_CAMPAIGN:
             # A node that is cut off asks again and again: once is enough for people.
             told, self._leaderless_told = self._leaderless_told, True
             return logging.DEBUG if told else logging.INFO
-        return logging.WARNING if kind is EventKind.STEP_DOWN else logging.INFO
+        return logging.INFO
 
     def inbox_full(self, dropped: int) -> None:
         self._metrics.inbox_dropped(dropped)

@@ -102,12 +102,15 @@ class PendingWrites:
             raise Overloaded(f"{full}; nothing was applied, try again shortly")
 
     def answer(self, outcome: Outcome) -> bool:
-        """Hand an outcome to whoever waits for it; true if somebody did."""
+        """Hand an outcome to whoever waits for it; true if somebody got one."""
         write = self._by_id.get(outcome.request_id)
         if write is None:
             return False
         self.forget(write)
         write.answer(outcome)
+        if outcome.status is Status.EXPIRED:
+            self._metrics.proposals_failed("unknown")
+            return False
         return True
 
     def forget(self, write: Write) -> None:
@@ -152,8 +155,6 @@ class PendingWrites:
 
 def unknown_outcome(request_id: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        "the outcome is unknown: the write was sent to the cluster but not confirmed in time; "
-        f"it may yet be applied. GET /command/{request_id} tells, and sending it again with "
-        f"'Idempotency-Key: {request_id}' applies it at most once",
+        "the outcome is unknown: the write was sent to the cluster but not confirmed in time",
         request_id=request_id,
     )

@@ -26,6 +26,8 @@ from kvorum.telemetry.metrics import RaftMetrics
 BATCH_COMMANDS_MAX = 1024
 BATCH_BYTES_MAX = 1 << 20
 """A batch closes when it reaches either; one command may be larger."""
+HANDED_OVER_BYTES_MAX = 8 << 20
+"""No further batch after so many bytes: they must fit into the queue to a leader."""
 
 
 class _Batch:
@@ -58,7 +60,9 @@ class Proposals:
         self._placed: dict[Index, list[_Batch]] = {}  # the receipt says: appended there
         self._applied_term = Term(0)
         self._last_ticket = options.incarnation
-        self._refused = False  # by the core, since the last tick
+        self._refused = False  # by the core or the leader, just now
+        self._refused_s = 0.0
+        self._pause_s = options.heartbeat_ticks * options.tick_s
 
     @property
     def pending(self) -> int:
@@ -76,8 +80,10 @@ class Proposals:
         Raises :class:`~kvorum.errors.Rejected`: certainly not applied by this request.
         """
         known = self.writes.find(request_id)
-        if known is not None:
+        if known is not None and not known.is_done():
             return known.join()
+        if known is not None:  # everyone who waited for that one has gone away
+            self.writes.forget(known)
         write = self.writes.admit(request_id, command)
         self._queue.append(write)
         self._wake()
@@ -86,16 +92,19 @@ class Proposals:
     # --- to the core -------------------------------------------------------------------
 
     def take_batches(self, stamp: Stamp) -> list[tuple[Ticket, bytes]]:
-        """Everything that is waiting, as few log entries as the limits allow."""
-        batches = []
-        while self._queue and not self._refused:
+        """What is waiting, as few log entries as the limits allow, at most some."""
+        batches: list[tuple[Ticket, bytes]] = []
+        size_bytes = 0
+        while self._queue and not self._refused and size_bytes < HANDED_OVER_BYTES_MAX:
             writes = self._take_writes()
             if not writes:
                 break
             self._last_ticket += 1
             ticket = Ticket(self._last_ticket)
             self._batches[ticket] = _Batch(writes, self._clock.monotonic_s())
-            batches.append((ticket, encode_batch([write.command for write in writes], stamp)))
+            data = encode_batch([write.command for write in writes], stamp)
+            size_bytes += len(data)
+            batches.append((ticket, data))
         return batches
 
     def _take_writes(self) -> list[Write]:
@@ -121,7 +130,8 @@ class Proposals:
         if batch is None:
             return
         if receipt.entry is None:
-            self._refused = True  # not at once: whoever refused would refuse again
+            # Not again at once: whoever refused would refuse again.
+            self._refused, self._refused_s = True, self._clock.monotonic_s()
             self._requeue(batch)
         elif receipt.entry.index <= applied:
             # Whoever is still unanswered lost the place to another entry.
@@ -158,6 +168,7 @@ class Proposals:
 
     def on_new_leader(self) -> None:
         """Whatever the former leader did not acknowledge is proposed to the new one."""
+        self._refused = False
         for ticket in reversed(list(self._batches)):
             self._repeat(ticket)
 
@@ -182,9 +193,11 @@ class Proposals:
 
     def expire(self) -> None:
         """Answer those who waited too long; called at every tick."""
-        self._refused = False
+        now_s = self._clock.monotonic_s()
+        if self._refused and now_s - self._refused_s >= self._pause_s:
+            self._refused = False
         self.writes.expire()
-        overdue_s = self._clock.monotonic_s() - self._receipt_timeout_s
+        overdue_s = now_s - self._receipt_timeout_s
         for ticket in reversed([t for t, b in self._batches.items() if b.sent_s < overdue_s]):
             self._repeat(ticket)
 

@@ -28,6 +28,8 @@ from kvorum.raft.types import Entry, EntryKind, Index
 LAG_ENTRIES_MAX = 64
 """A node further behind its leader than this is not ready for clients."""
 PAGE_BYTES_MAX = 4 << 20
+PAGE_COMMANDS_MAX = 2000
+"""A page of the log ends early at either, after one entry at least."""
 
 
 class KvService:
@@ -66,6 +68,7 @@ class KvService:
         self._request_id_prefix = request_id_prefix
         self._last_request = 0
         self._recent_reads = RecentReads()
+        self._was_level = False  # has been level with a leader since the start
         self._is_leader = Leadership(True, options.node_id)
         self._no_leader = Leadership(False, "")
 
@@ -79,20 +82,24 @@ class KvService:
     def put(self, request_id: str, key: bytes, value: bytes) -> "Future[Outcome]":
         """Set ``key`` to ``value`` (JSON text), whatever it was."""
         self._check(key, value)
-        return self._submit(Put(request_id, key, value, self._known_commit()))
+        return self._submit(Put(request_id, key, value, self._applied()))
 
     def compare_and_set(
         self, request_id: str, key: bytes, expected: bytes, value: bytes
     ) -> "Future[Outcome]":
         """Set ``key`` to ``value`` if it holds ``expected``, compared as JSON."""
         self._check(key, value, expected)
-        command = CompareAndSet(request_id, key, expected, value, self._known_commit())
+        command = CompareAndSet(request_id, key, expected, value, self._applied())
         return self._submit(command)
 
     def delete(self, request_id: str, key: bytes) -> "Future[Outcome]":
         """Remove ``key``."""
         self._check(key)
-        return self._submit(Delete(request_id, key, self._known_commit()))
+        return self._submit(Delete(request_id, key, self._applied()))
+
+    def _applied(self) -> int:
+        """Up to here ``_submit`` sees every outcome that is kept: no attempt was applied."""
+        return self._state_machine.applied_index
 
     def _submit(self, command: Command) -> "Future[Outcome]":
         first = self._state_machine.outcome(command.request_id)
@@ -164,6 +171,9 @@ class KvService:
         if self._leadership.leader is None:
             return False, "no leader is known"
         lag = self._known_commit() - self._state_machine.applied_index
+        self._was_level = self._was_level or lag == 0
+        if not self._was_level:
+            return False, f"catching up since the start: {lag} entries behind the leader"
         if lag > LAG_ENTRIES_MAX:
             return False, f"{lag} entries behind the leader"
         return True, "a leader is known and this node is caught up"
@@ -195,17 +205,18 @@ class KvService:
         """At most ``limit`` entries from ``first_index`` on, fewer if they are large."""
         log, first_index = self._core.state.log, max(1, first_index)
         shown: list[LogEntry] = []
-        size_bytes = 0
+        size_bytes = commands = 0
         for entry in log.page(Index(first_index), limit):
             size_bytes += len(entry.data)
-            if shown and size_bytes > PAGE_BYTES_MAX:
+            if shown and (size_bytes > PAGE_BYTES_MAX or commands > PAGE_COMMANDS_MAX):
                 break
-            shown.append(_log_entry(entry, entry.index <= log.commit))
+            shown.append(_log_entry(entry, committed=entry.index <= log.commit))
+            commands += len(shown[-1].commands)
         after = shown[-1].index + 1 if shown else first_index
         return LogPage(tuple(shown), log.last_index, after if after <= log.last_index else None)
 
 
-def _log_entry(entry: Entry, committed: bool) -> LogEntry:
+def _log_entry(entry: Entry, *, committed: bool) -> LogEntry:
     commands = decode_batch(entry.data)[1] if entry.kind is EntryKind.COMMANDS else []
     return LogEntry(entry.index, entry.term, committed, tuple(commands))
 

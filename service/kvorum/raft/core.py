@@ -32,7 +32,9 @@ from kvorum.raft.ready import ReadState, Ready, Receipt, Save
 from kvorum.raft.state import State
 from kvorum.raft.types import Entry, EntryId, HardState, Role, Term, Ticket
 
-COMMITTED_MAX = 512  # entries handed out per ready(), so that replay yields to other work
+COMMITTED_MAX = 512
+COMMITTED_BYTES_MAX = 256 << 10
+"""What one ``ready()`` hands out at most, so that applying yields to other work."""
 
 
 class Core:
@@ -220,7 +222,7 @@ class Core:
         if state.role is Role.LEADER:
             replication.flush(state)
         save = None if self._saving else self._next_save()
-        committed = state.log.take_committed(COMMITTED_MAX)
+        committed = state.log.take_committed(COMMITTED_MAX, COMMITTED_BYTES_MAX)
         ready = Ready(
             tuple(state.messages),
             save,

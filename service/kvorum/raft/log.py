@@ -127,11 +127,17 @@ class RaftLog:
         if self.contains(last):
             self.stable = max(self.stable, last.index)
 
-    def take_committed(self, limit: int) -> tuple[Entry, ...]:
-        """The next committed entries for the state machine, each exactly once."""
-        if self.applied == self.commit:
-            return ()
-        end = min(self.commit, Index(self.applied + limit))
+    def take_committed(self, limit: int, bytes_max: int) -> tuple[Entry, ...]:
+        """The next committed entries for the state machine, each exactly once.
+
+        At most ``limit``, and those after the first only within ``bytes_max``.
+        """
+        end, size = self.applied, 0
+        while end < min(self.commit, self.applied + limit):
+            size += len(self._entries[end].data)
+            if size > bytes_max and end > self.applied:
+                break
+            end = Index(end + 1)
         committed = tuple(self._entries[self.applied : end])
         self.applied = end
         return committed

@@ -10,7 +10,9 @@ state: it waits for a snapshot.)
 from collections import deque
 from enum import StrEnum
 
-from kvorum.raft.types import Index
+from kvorum.raft.types import EntryId, Index
+
+CONTRADICTIONS_MAX = 3
 
 
 class ProgressState(StrEnum):
@@ -20,6 +22,7 @@ class ProgressState(StrEnum):
 
 class Progress:
     __slots__ = (
+        "_contradictions",
         "_inflight",
         "_inflight_bytes",
         "_inflight_bytes_max",
@@ -47,6 +50,7 @@ class Progress:
         self.awaits = Index(0)  # its last proposal: a client there waits for this index
         self.round_sent = 0
         self.round_acked = 0
+        self._contradictions = 0  # since its last acknowledgement
         self._inflight: deque[tuple[Index, int]] = deque()  # last index and bytes of each append
         self._inflight_bytes = 0
         self._inflight_max = inflight_max
@@ -81,6 +85,7 @@ class Progress:
         self.next = max(self.next, Index(match + 1))
         self.state = ProgressState.REPLICATE
         self.waiting = False
+        self._contradictions = 0
         if match <= self.match:
             return False
         self.match = match
@@ -99,6 +104,21 @@ class Progress:
         self.waiting = False
         self._inflight.clear()
         self._inflight_bytes = 0
+
+    def is_below_acknowledged(self, conflict: EntryId) -> bool:
+        """Whether the follower insists that its log ends before what it acknowledged.
+
+        One such refusal may be late; several without an acknowledgement between them
+        say that its disk was lost or replaced.
+        """
+        if not conflict.term and conflict.index <= self.match:
+            self._contradictions += 1
+        return self._contradictions >= CONTRADICTIONS_MAX
+
+    def forget(self) -> None:
+        """Nothing that the follower ever acknowledged counts: it gets everything again."""
+        self.match = Index(0)
+        self._contradictions = 0
 
     def heartbeat(self) -> None:
         """Something must be sent now, however little.

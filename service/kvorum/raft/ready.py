@@ -47,6 +47,7 @@ class EventKind(StrEnum):
     STEP_DOWN = "step-down"
     TRUNCATE = "truncate"
     REFUSE_APPEND = "refuse-append"
+    LOST_ENTRIES = "lost-entries"
 
 
 class Event(Struct, frozen=True, gc=False):

@@ -125,9 +125,17 @@ def on_append_response(state: State, response: AppendResponse) -> None:
     if response.success:
         if progress.accepted(response.match):
             advance_commit(state)
-    elif response.conflict and not progress.is_stale_refusal(response.rejected):
-        retry = state.log.next_to_try(response.conflict)
-        progress.refused(min(retry, response.rejected))
+    elif response.conflict:
+        if progress.is_below_acknowledged(response.conflict):
+            state.tell(
+                EventKind.LOST_ENTRIES,
+                response.sender,
+                f"it had acknowledged index {progress.match}",
+            )
+            progress.forget()
+        if not progress.is_stale_refusal(response.rejected):
+            retry = state.log.next_to_try(response.conflict)
+            progress.refused(min(retry, response.rejected))
 
 
 def advance_commit(state: State) -> None:

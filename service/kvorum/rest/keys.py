@@ -160,7 +160,10 @@ def wants_stale(query: bytes) -> bool:
     """Reads ``consistency``; raises ``InvalidRequest`` for values other than the two."""
     if not query:
         return False
-    values = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+    try:
+        values = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+    except ValueError as error:
+        raise InvalidRequest("the query has more than 20 parameters") from error
     chosen = values.get("consistency", ["linearizable"])
     for value in chosen:
         if value not in ("linearizable", "stale"):

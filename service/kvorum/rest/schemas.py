@@ -22,7 +22,7 @@ RequestId = Annotated[
     Meta(
         description="Names this request: look it up at `/command/{id}`, or send the request "
         "again with it as `Idempotency-Key`.",
-        examples=["Node-1-0190b3c2-17"],
+        examples=["2a599fd1f6949ec5-1"],
     ),
 ]
 Success = Annotated[bool, Meta(description="Whether the command did what it was asked to.")]
@@ -127,7 +127,7 @@ class CommandAnswer(_Answer, frozen=True, kw_only=True):
 class Peer(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """A follower as the leader sees it."""
 
-    node: Annotated[str, Meta(description="Peer address.", examples=["localhost:8002"])]
+    node: Annotated[str, Meta(description="SELF_ID of the peer.", examples=["Node-2"])]
     next_index: Annotated[int, Meta(description="Next log index to send.", examples=[119])]
     match_index: Annotated[int, Meta(description="Last index known stored there.", examples=[118])]
 

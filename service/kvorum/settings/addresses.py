@@ -17,9 +17,11 @@ def split_address(address: str) -> tuple[str, int]:
 
     Raises ValueError with a reason fit for the user.
     """
+    if not address.strip():
+        raise ValueError("an address is empty (a comma too many?)")
     host, colon, port = address.strip().rpartition(":")
     if not colon or not _PORT.fullmatch(port) or int(port) > 65535:
-        raise ValueError(f"{address!r} does not end in a port, such as :8001 (1 to 65535)")
+        raise ValueError(f"{address!r} must end in a port from 1 to 65535, such as :8001")
     return _host(host, address), int(port)
 
 

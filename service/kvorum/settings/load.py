@@ -14,6 +14,7 @@ from kvorum.settings.problems import FIELDS, Problem, configuration_error, probl
 def load_settings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:
     """Settings from the file, overridden by variables of the same name in ``environ``.
 
+    A relative DATA_DIR is relative to the file's directory, if there is a file.
     Variables of ``environ`` that are none of kvorum's are ignored; unknown ones in the
     file are refused, because nobody else reads it. Raises ConfigurationError that names
     every problem at once.
@@ -23,7 +24,10 @@ def load_settings(env_file: Path | None, environ: Mapping[str, str]) -> Settings
     settings = _validate(values, problems)
     if problems:
         raise configuration_error(str(env_file or "environment"), problems)
-    return settings
+    if env_file is None:
+        return settings
+    # Wherever the command is called from: elsewhere the node would start without its data.
+    return settings.model_copy(update={"data_dir": env_file.parent / settings.data_dir})
 
 
 def _validate(values: dict[str, str], problems: list[Problem]) -> Settings:
@@ -57,9 +61,9 @@ def _conflicts(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
 def _timeouts(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
     low, high = settings.min_election_timeout_ms, settings.max_election_timeout_ms
     broadcast = settings.broadcast_time_ms
-    if low > high:
+    if low >= high:
         name = "MIN_ELECTION_TIMEOUT_MS"
-        what = f"{low} is greater than MAX_ELECTION_TIMEOUT_MS, {high}"
+        what = f"{low} is not less than MAX_ELECTION_TIMEOUT_MS, {high}"
         hint = "The timeout is drawn between the two; a wide span avoids split votes."
         yield {name, "MAX_ELECTION_TIMEOUT_MS"}, Problem(name, what, hint)
     if low < 2 * broadcast:
@@ -80,6 +84,10 @@ def _addresses(settings: Settings) -> Iterator[tuple[set[str], Problem]]:
             hint = "Clients and nodes need a port each, for example 8081 and 8001."
             yield {"REST_ADDRESS", name, "SELF_ADDRESS"}, Problem("REST_ADDRESS", what, hint)
             return
+    if settings.rest_address in settings.other_nodes:
+        what = f"{settings.rest_address} is also named in OTHER_NODES"
+        hint = "OTHER_NODES takes the addresses for nodes (SELF_ADDRESS), not those for clients."
+        yield {"REST_ADDRESS", "OTHER_NODES"}, Problem("REST_ADDRESS", what, hint)
 
 
 def _sizes(settings: Settings) -> Iterator[tuple[set[str], Problem]]:

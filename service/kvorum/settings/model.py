@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     )
     data_dir: Annotated[Path, BeforeValidator(_not_blank)] = Field(
         default_factory=lambda data: Path("data") / data["self_id"],
-        description="Where this node keeps its log (default: data/<SELF_ID>).",
+        description="Where this node keeps its log (default: data/<SELF_ID> beside the env file).",
         examples=["/var/lib/kvorum"],
     )
     key_bytes_max: int = Field(1024, ge=1, le=65_535, description="Longest key, in bytes of UTF-8.")

@@ -4,9 +4,9 @@
 class Directory:
     """One id per address and one address per id; remembered until the process ends.
 
-    An address may change its id (its node was renamed); an id never moves to
-    another address, because two nodes that share an id cannot be told apart by
-    people reading ``leaderId``.
+    An id never moves to another address, because two nodes that share an id cannot
+    be told apart by people reading ``leaderId``. An address never changes its id: a
+    new id means a new data directory, and such a node has forgotten its promises.
     """
 
     def __init__(self, self_address: str, self_id: str) -> None:
@@ -25,8 +25,6 @@ class Directory:
         """Record a completed handshake."""
         owner = self._addresses.get(node_id)
         assert owner in (None, address), "the handshake refuses an id in use elsewhere"
-        previous = self._ids.get(address)
-        if previous is not None:
-            del self._addresses[previous]
+        assert self.id_of(address) in (None, node_id), "and a new id under an old address"
         self._ids[address] = node_id
         self._addresses[node_id] = address

@@ -178,6 +178,13 @@ class Handshake:
         return self._judge_id(hello.sender_address, hello.node_id)
 
     def _judge_id(self, address: str, node_id: str) -> Refusal | None:
+        known_as = self._directory.id_of(address)
+        if known_as not in (None, node_id):
+            return Refusal(
+                RefusalKind.DUPLICATE_ID,
+                f"{address} calls itself {shown(node_id)}, but was {known_as} until now; a node "
+                "keeps its SELF_ID and its data directory: set SELF_ID back",
+            )
         owner = self._directory.address_of(node_id)
         if node_id and owner in (None, address):
             return None

@@ -32,6 +32,8 @@ _CALL_FAILURES = (aio.AioRpcError, aio.BaseError, asyncio.InvalidStateError)
 
 Call = aio.StreamStreamCall[bytes, bytes]
 
+_FAILURES_BEFORE_COMPLAINT = 8  # some seconds, with the back-off between them
+
 
 class _Ended(Exception):
     """The stream is over; the message says why."""
@@ -74,6 +76,7 @@ class Link:
         self._observer = observer
         self._complaints = complaints
         self._logger = logger
+        self._failures = 0  # attempts since the last connection
         self._nudged = asyncio.Event()
         self._backoff = Backoff(
             min_s=options.reconnect_min_ms / 1000,
@@ -125,8 +128,17 @@ class Link:
             self._complaints.warn(("dial", self._peer), str(refused))
             return _Outcome.REFUSED
         except (_Ended, MalformedMessage, TimeoutError) as error:
-            self._logger.debug("cannot reach peer %s: %s", self._peer, error)
+            self._unreachable(error)
             return _Outcome.UNREACHABLE
+
+    def _unreachable(self, error: Exception) -> None:
+        """Said once it lasts: at a common start some nodes are always the first."""
+        self._failures += 1
+        why = str(error) or "no answer"
+        self._logger.debug("cannot reach peer %s: %s", self._peer, why)
+        if self._failures >= _FAILURES_BEFORE_COMPLAINT:
+            text = f"cannot reach peer {self._who()}, still trying: {why}"
+            self._complaints.warn(("unreachable", self._peer), text, repeat_if_changed=False)
 
     @asynccontextmanager
     async def _dialled(self) -> AsyncIterator[Call]:
@@ -156,7 +168,9 @@ class Link:
     async def _serve(self, call: Call) -> _Outcome:
         """Send until the stream ends."""
         began_s = time.monotonic()
+        self._failures = 0
         self._complaints.settle(("dial", self._peer))
+        self._complaints.settle(("unreachable", self._peer))
         self._logger.info("connected to peer %s", self._who())
         self._nudged.clear()
         self._outbox.open()

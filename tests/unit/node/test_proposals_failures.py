@@ -34,6 +34,7 @@ async def test_a_batch_that_was_appended_nowhere_is_proposed_again_in_order() ->
     _ = bench.proposals.submit("younger", put_command("younger"))
     bench.proposals.on_receipt(Receipt(ticket, None), NOTHING_APPLIED)
     assert bench.proposals.take_batches(STAMP) == [], "whoever refused would refuse again"
+    bench.clock.advance(bench.options.heartbeat_ticks * bench.options.tick_s)
     bench.proposals.expire()
     again, data = send(bench)
     assert again != ticket
@@ -173,7 +174,6 @@ async def test_a_lost_receipt_means_unknown_and_leaves_no_batch() -> None:
     error = future.exception()
     assert isinstance(error, OutcomeUnknown)
     assert error.request_id == "a"
-    assert "/command/a" in str(error)
     assert bench.failed("unknown") == 1
     assert_empty(bench)
 

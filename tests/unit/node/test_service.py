@@ -138,12 +138,12 @@ async def test_each_write_becomes_its_command() -> None:
     ]
 
 
-async def test_a_write_says_that_it_is_younger_than_what_is_committed() -> None:
-    """Also than what the leader said it had committed and this node has yet to receive."""
+async def test_a_write_says_that_it_is_younger_than_what_is_applied_here() -> None:
+    """Only so far this node has looked for an outcome of its id, whatever is committed."""
     bench = ServiceBench([entry(1, 1, batch("x"))], commit=1, applied=1)
     bench.core.state.leader_commit = Index(7)
     _ = bench.service.put("a", b"k", b"1")
-    assert [command.after_index for command in bench.proposed()] == [7]
+    assert [command.after_index for command in bench.proposed()] == [1]
 
 
 async def test_a_request_id_that_was_applied_is_answered_without_the_log() -> None:
@@ -191,7 +191,7 @@ async def test_catching_up_waits_like_a_read() -> None:
 async def test_a_stale_read_asks_nobody_and_says_how_old_it_may_be() -> None:
     log = [entry(1, 1, batch("a")), entry(1, 2, batch("b"))]
     bench = ServiceBench(log, commit=2, applied=1)
-    bench.core.state.log.take_committed(1)
+    bench.core.state.log.take_committed(1, 1 << 30)
     assert bench.service.get_stale("r", b"k").staleness == Staleness(None, 1, 2)
     bench.leadership.heard()
     bench.clock.advance(0.25)

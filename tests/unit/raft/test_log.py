@@ -16,7 +16,7 @@ def test_an_empty_log() -> None:
     assert (log.last, log.last_index, log.stable, log.commit, log.applied) == (ORIGIN, 0, 0, 0, 0)
     assert (log.term_at(Index(0)), log.term_at(Index(1))) == (0, None)
     assert log.contains(ORIGIN)
-    assert (log.unstable(1 << 20), log.take_committed(9)) == ((), ())
+    assert (log.unstable(1 << 20), log.take_committed(9, 1 << 30)) == ((), ())
     assert log.conflict_at(eid(1, 1)) == eid(0, 1)
 
 

@@ -32,7 +32,7 @@ class Child:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         if log_file.exists():
             log_file.replace(log_file.with_name(f"{log_file.name}.old"))
-        with log_file.open("wb") as log:
+        with log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *plan.command,
                 cwd=plan.directory,

@@ -42,7 +42,7 @@ class Supervisor:
                 await self._stop_children()
         finally:
             self._signal_children(signal.SIGKILL)  # nothing outlives this process
-        self._say("all nodes have stopped")
+        self._say("all nodes started here have stopped")
         return 1 if self._failed else 0
 
     async def _start_children(self) -> Sequence[Child]:

@@ -26,7 +26,7 @@ from kvorum.rest.openapi.parts import (
 from kvorum.rest.problems import INTERNAL, KEY_NOT_FOUND, KINDS, UNEXPECTED_DETAIL, VALUE_MISMATCH
 from kvorum.rest.schemas import AcceptedAnswer, ReadAnswer, WriteAnswer
 
-_ID = "Node-1-17"
+_ID = "2a599fd1f6949ec5-1"
 _COMMON = {"isLeader": True, "leaderId": "Node-1", "requestId": _ID}
 _WRITTEN = _COMMON | {"success": True, "message": "success", "revision": 42}
 _READ = _WRITTEN | {

@@ -67,7 +67,7 @@ def _command() -> JsonObject:
             "This node does not know the request and cannot catch up: no leader or no majority.",
             KINDS[NoLeader],
             "no leader is known; a majority of the nodes must be running",
-            instance="/command/Node-1-17",
+            instance="/command/2a599fd1f6949ec5-1",
             extra={"isLeader": False, "leaderId": ""},
             headers={"Retry-After": sends("RetryAfter")},
         ),
@@ -97,7 +97,7 @@ def _cluster_info() -> JsonObject:
         "matchIndex": [118, 118, 117],
         "members": _MEMBERS,
         "peers": [
-            {"node": "localhost:8002", "nextIndex": 119, "matchIndex": 118},
+            {"node": "Node-2", "nextIndex": 119, "matchIndex": 118},
             {"node": "localhost:8003", "nextIndex": 118, "matchIndex": 117},
         ],
     }
@@ -112,7 +112,7 @@ def _cluster_info() -> JsonObject:
 
 def _cluster_log() -> JsonObject:
     command = {
-        "id": "Node-1-17",
+        "id": "2a599fd1f6949ec5-1",
         "key": "colour",
         "subKey": "",
         "oldValue": None,

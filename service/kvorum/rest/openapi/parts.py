@@ -66,7 +66,9 @@ def _header(description: str, example: str, kind: str = "string") -> JsonObject:
 
 
 HEADERS: JsonObject = {
-    "Location": _header("Where the outcome of the request is found.", "/command/Node-1-17"),
+    "Location": _header(
+        "Where the outcome of the request is found.", "/command/2a599fd1f6949ec5-1"
+    ),
     "PreferenceApplied": _header("The preference that was honoured (RFC 7240).", "respond-async"),
     "RetryAfter": _header("Seconds to wait before trying again.", "1", "integer"),
     "Allow": _header("Methods that the resource knows.", "GET, OPTIONS"),

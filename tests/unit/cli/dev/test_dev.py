@@ -38,7 +38,7 @@ async def test_leader_is_announced_and_a_signal_stops_everything(
     dev.process.send_signal(stop)
     assert await dev.end() == 0
     assert not any(is_alive(pid) for pid in pids)
-    assert dev.seen.endswith("kvorum: all nodes have stopped\n")
+    assert dev.seen.endswith("kvorum: all nodes started here have stopped\n")
     assert "Traceback" not in dev.seen
 
 
