@@ -6,7 +6,7 @@ import pytest
 
 from kvorum.errors import NoLeader, Overloaded
 from kvorum.mvcc.command import decode_batch
-from kvorum.node.proposals import BATCH_BYTES_MAX, BATCH_COMMANDS_MAX
+from kvorum.node.proposals import BATCH_BYTES_MAX, BATCH_COMMANDS_MAX, HANDED_OVER_BYTES_MAX
 from kvorum.raft.ready import Receipt
 from kvorum.raft.types import Index, Ticket
 from tests.unit.node.fakes import (
@@ -280,3 +280,28 @@ async def test_one_client_going_away_does_not_take_another_with_it() -> None:
     [(_, data)] = bench.proposals.take_batches(STAMP)
     bench.proposals.on_applied(entry(1, 1, data), [outcome("a")])
     assert await staying == "a"
+
+
+async def test_a_write_under_the_id_of_a_cancelled_one_has_a_clock_of_its_own() -> None:
+    """The first attempt is on its way, its client gone: the second must not wait for ever."""
+    bench = Bench()
+    first = bench.proposals.submit("a", put_command("a"))
+    bench.proposals.take_batches(STAMP)
+    first.cancel()
+    bench.proposals.expire()
+    second = bench.proposals.submit("a", put_command("a"))
+    bench.clock.advance(bench.options.request_timeout_s + 0.001)
+    bench.proposals.expire()
+    assert second.done()
+
+
+async def test_only_so_many_bytes_are_handed_over_at_once() -> None:
+    """A follower's queue to its leader is bounded; what it dropped would be unknown for nothing."""
+    bench = Bench(options(pending_bytes_max=100 << 20))
+    for number in range(20):
+        _ = bench.proposals.submit(f"r{number}", put_command(f"r{number}", b"1" * (1 << 20)))
+    batches = bench.proposals.take_batches(STAMP)
+    handed_over = sum(len(data) for _, data in batches)
+    assert HANDED_OVER_BYTES_MAX <= handed_over < HANDED_OVER_BYTES_MAX + (2 << 20)
+    rest = bench.proposals.take_batches(STAMP)
+    assert len(batches) + len(rest) < 20
