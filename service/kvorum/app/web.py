@@ -15,6 +15,7 @@ from kvorum.errors import StartError
 
 _BACKLOG = 2048
 HEAD_BYTES_MAX = 128 << 10
+_OFFER_OF_HTTP_2 = b"\r\nUpgrade: h2c"
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -24,26 +25,37 @@ _DESCRIPTORS_RESERVED = 128
 _GRACE_S = 1
 
 
-class BoundedHeadProtocol(HttpToolsProtocol):
-    """Ends a connection whose request line and headers never end (431, RFC 6585).
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, with two amendments.
 
-    The parser itself would collect them without bound, and ever more slowly.
+    A connection whose request line and headers never end is ended (431, RFC 6585): the
+    parser would collect them without bound, and ever more slowly. And an offer to change
+    to HTTP/2 is ignored, as RFC 9110 §7.8 allows: the parser would take the body for
+    something else.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._in_head = False
+        self._in_message = False
         self._head_bytes = 0
 
     def on_message_begin(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._in_message, self._head_bytes = True, True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
+        if not self._in_message and _OFFER_OF_HTTP_2 in data:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = head.replace(_OFFER_OF_HTTP_2, b"") + end + rest
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
@@ -75,7 +87,7 @@ def web_server(app: ASGIApp, *, connections_max: int) -> WebServer:
     config = uvicorn.Config(
         app,
         loop="none",
-        http=BoundedHeadProtocol,
+        http=HttpProtocol,
         limit_concurrency=connections_max,
         ws="none",
         lifespan="off",

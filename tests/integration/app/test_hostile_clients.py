@@ -50,6 +50,23 @@ def test_a_large_body_is_no_large_head(node: OneNode) -> None:
         assert node.put("large", "x" * 300_000).status_code == 200
 
 
+def test_an_offer_of_http_2_is_ignored(node: OneNode) -> None:
+    """Some clients make it with every request on plain HTTP."""
+    node.start()
+    body = b'{"value":"Upgrade: h2c"}'
+    head = (
+        b"PUT /key/k HTTP/1.1\r\nhost: kvorum\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
+        b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    )
+    for parts in ([head + body], [head, body]):
+        with _connected(node) as client:
+            for part in parts:
+                client.sendall(part)
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert node.request("GET", "/key/k").json()["value"] == "Upgrade: h2c"
+
+
 def test_a_write_that_waits_when_the_node_stops_is_told_what_is_known(node: OneNode) -> None:
     """Not cut off with a 500: the outcome is unknown or it was certainly not applied."""
     silent = socket.create_server(("localhost", 0))  # a member that accepts and says nothing
