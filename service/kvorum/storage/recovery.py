@@ -219,7 +219,9 @@ class _SegmentScan:
     def judge_end(self) -> None:
         """Decide what stands where the next record would: nothing, a torn one, or damage."""
         self.used = max(self.offset, _end_of_nonzero(self.data, self.offset))
+        cause = "a crash interrupted its write. It had not been acknowledged."
         if len(self.data) < self.header.size_bytes:
+            cause = "the file was cut short. It may have been acknowledged."
             self.warnings.append(
                 f"{self.path}: {len(self.data)} bytes long instead of {self.header.size_bytes}: "
                 "no crash does that. Records at its end may be lost."
@@ -232,8 +234,7 @@ class _SegmentScan:
         else:
             self._judge_payload(self.offset + HEADER_BYTES + header.length)
         self.warnings.append(
-            f"{self.path}: cut record {self.sequence} at byte {self.offset}: a crash interrupted "
-            "its write. It had not been acknowledged."
+            f"{self.path}: cut record {self.sequence} at byte {self.offset}: {cause}"
         )
 
     def _judge_payload(self, end: int) -> None:
