@@ -1,4 +1,4 @@
-"""Swagger UI in a real browser: it renders, and "Try it out" writes a key.
+"""Swagger UI of a real node in a real browser: it renders, and "Try it out" writes a key.
 
 Needs Chromium and its driver: ``apt-get install chromium chromium-driver``.
 """
@@ -19,7 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions as until
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.unit.rest.fake_service import FakeService
+from tests.integration.app.one_node import OneNode
 
 DEADLINE_S = 30
 FLAGS = (
@@ -93,8 +93,9 @@ class Page:
         return entries
 
 
-def test_try_it_out_writes_a_key(browser: Chrome, port: int, service: FakeService) -> None:
-    page = Page(browser, f"http://127.0.0.1:{port}")
+def test_try_it_out_writes_a_key(browser: Chrome, node: OneNode) -> None:
+    node.start()
+    page = Page(browser, f"http://{node.environ['REST_ADDRESS']}")
     operation = "#operations-keys-putKey"
     page.click(f"{operation} .opblock-summary-control")
     page.click(f"{operation} .try-out__btn")
@@ -103,19 +104,20 @@ def test_try_it_out_writes_a_key(browser: Chrome, port: int, service: FakeServic
     page.click(f"{operation} .execute")
     status = page.find(f"{operation} .live-responses-table tr.response .response-col_status")
     assert status.text.startswith("200")
-    assert service.value("swagger/kéy".encode()) == b'{"from": "browser"}'
+    assert node.request("GET", "/key/swagger/kéy").json()["value"] == {"from": "browser"}
 
     urls = page.requested()
     assert any(url.endswith("/key/swagger%2Fk%C3%A9y") for url in urls)
-    own = {"127.0.0.1"}
+    own = {"localhost"}
     assert {
         urlsplit(url).hostname for url in urls if not url.startswith(("data:", "chrome:"))
     } == own
     assert page.complaints() == []
 
 
-def test_every_operation_is_shown(browser: Chrome, port: int) -> None:
-    page = Page(browser, f"http://127.0.0.1:{port}")
+def test_every_operation_is_shown(browser: Chrome, node: OneNode) -> None:
+    node.start()
+    page = Page(browser, f"http://{node.environ['REST_ADDRESS']}")
     page.find("#operations-operations-metrics")
     shown = {
         element.get_attribute("id") for element in browser.find_elements(By.CLASS_NAME, "opblock")
