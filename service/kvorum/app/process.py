@@ -12,7 +12,7 @@ from contextlib import closing
 from importlib.metadata import version
 
 import uvloop
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, disable_created_metrics
 
 from kvorum.app.identity import bootstrap_cluster_id
 from kvorum.app.node import Node
@@ -49,6 +49,8 @@ def run(settings: Settings) -> int:
     Raises :class:`~kvorum.errors.StartError` if the node must not start.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # Otherwise every counter has a second series, with the time when it was made.
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the package's own omission
     sockets = bind(*split_address(settings.rest_address))
     try:
         with closing(_open_directory(settings)) as directory:

@@ -1,11 +1,13 @@
 """The whole OpenAPI document."""
 
+from importlib.metadata import version
+
 from kvorum.rest.openapi.key_paths import key_paths
 from kvorum.rest.openapi.other_paths import other_paths
 from kvorum.rest.openapi.parts import HEADERS, JsonObject, parameters, problem_table, schemas
 
-API_VERSION = "1.0.0"
-"""Of the interface, not of the release: it changes when a client could notice."""
+API_VERSION = version("kvorum")
+"""The release's: the interface and the program are delivered together."""
 
 _DESCRIPTION = """\
 A Raft-replicated key-value store. Every node answers every request.
