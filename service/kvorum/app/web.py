@@ -20,6 +20,7 @@ _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+_CONNECTIONS_MAX = 1 << 20
 _DESCRIPTORS_RESERVED = 128
 """For the log, the peers and whatever else must not fail because clients are many."""
 _GRACE_S = 1
@@ -74,7 +75,9 @@ class WebServer(uvicorn.Server):
 
 def allow_descriptors() -> int:
     """Raise the soft limit on open files to the hard one; how many clients that leaves."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:  # no number to raise it to
+        return _CONNECTIONS_MAX if soft == hard else max(1, soft - _DESCRIPTORS_RESERVED)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return max(1, hard - _DESCRIPTORS_RESERVED)
 
