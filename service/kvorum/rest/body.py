@@ -1,4 +1,4 @@
-"""Reads JSON bodies: bounded, strict, values kept as the bytes that were sent.
+"""JSON bodies: bounded, strict, values kept as the bytes that were sent.
 
 ``msgspec.Raw`` skips over a value, but its skipping checks everything that
 RFC 8259 asks for (numbers, escapes, surrogate pairs, control characters, no NaN)
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
-from litestar.types import Receive
 from msgspec import Raw, Struct
 
 from kvorum.errors import InvalidRequest, TooLarge
@@ -50,34 +49,6 @@ _members_decoder = msgspec.json.Decoder(dict[str, Raw]).decode
 def body_bytes_max(values: int, value_bytes_max: int) -> int:
     """How long a body with so many values can be."""
     return values * value_bytes_max + _ENVELOPE_BYTES_MAX
-
-
-async def read_body(receive: Receive, declared: int | None, bytes_max: int) -> bytes:
-    """The whole body; holds at most ``bytes_max`` and what one message brings.
-
-    Raises ``TooLarge``, without reading on, and ``InvalidRequest`` if the client leaves.
-    """
-    if declared is not None and declared > bytes_max:
-        raise _body_too_large(bytes_max)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body = message["body"]
-        if len(body) > bytes_max:
-            raise _body_too_large(bytes_max)
-        return body
-    collected = bytearray()
-    while message["type"] == "http.request":
-        collected += message["body"]
-        if len(collected) > bytes_max:
-            raise _body_too_large(bytes_max)
-        if not message["more_body"]:
-            return bytes(collected)
-        message = await receive()
-    raise InvalidRequest("the connection was closed before the whole body had arrived")
-
-
-def _body_too_large(bytes_max: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {bytes_max} bytes, the most this node reads")
 
 
 def parse_put(body: bytes, value_bytes_max: int) -> bytes:

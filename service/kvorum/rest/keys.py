@@ -19,7 +19,7 @@ from kvorum.mvcc.outcome import Outcome
 from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
 from kvorum.rest.answer import Answer
-from kvorum.rest.body import body_bytes_max, parse_put, parse_swap, read_body
+from kvorum.rest.body import body_bytes_max, parse_put, parse_swap
 from kvorum.rest.faults import MethodNotAllowed
 from kvorum.rest.headers import (
     RequestHead,
@@ -33,6 +33,7 @@ from kvorum.rest.key_answers import accepted_answer, read_answer, write_answer
 from kvorum.rest.locations import parse_key, shown_path
 from kvorum.rest.options import RestOptions
 from kvorum.rest.problems import INTERNAL, Context, kind_of, problem_of
+from kvorum.rest.reader import BodyReader
 
 ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
@@ -58,6 +59,7 @@ class KeyApi:
     def __init__(self, service: KvService, options: RestOptions) -> None:
         self._service = service
         self._options = options
+        self._bodies = BodyReader(options)
         self._handlers: Mapping[str, Callable[[Exchange], Awaitable[Answer]]] = MappingProxyType(
             {
                 "GET": self._get,
@@ -138,7 +140,7 @@ class KeyApi:
     async def _body(self, exchange: Exchange, values: int) -> bytes:
         check_json_body(exchange.head)
         bytes_max = body_bytes_max(values, self._options.value_bytes_max)
-        return await read_body(exchange.receive, declared_length(exchange.head), bytes_max)
+        return await self._bodies.read(exchange.receive, declared_length(exchange.head), bytes_max)
 
     def _begin(self, exchange: Exchange) -> str:
         keys = exchange.head.idempotency_keys
