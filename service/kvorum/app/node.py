@@ -87,7 +87,11 @@ class Node:
         self._reads.close()
 
     async def report_readiness(self) -> None:
-        """Keep the health service's word on this node true, until cancelled."""
+        """Keep the health service's word on this node true, until cancelled.
+
+        Looked at now and then rather than at every change: readiness follows from half a
+        dozen things, and only probes ask for it.
+        """
         while True:
             self.transport.set_ready(self.service.is_ready()[0])
             await asyncio.sleep(_READINESS_INTERVAL_S)

@@ -1,4 +1,7 @@
-"""Asking a model cluster as a patient client would."""
+"""Asking a model cluster as a patient client would.
+
+Sleeping here, as in all of these tests, passes virtual time: nobody really waits.
+"""
 
 import asyncio
 

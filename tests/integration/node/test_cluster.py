@@ -1,4 +1,7 @@
-"""Whole nodes together: what was acknowledged stays, what was rejected never happened."""
+"""Whole nodes together: what was acknowledged stays, what was rejected never happened.
+
+Time is virtual: a sleep decides the order of events, and nobody really waits.
+"""
 
 import asyncio
 from asyncio import Future
