@@ -1,5 +1,6 @@
 """The HTTP server around the REST app: sockets of our own, uvicorn inside our event loop."""
 
+import asyncio
 import errno
 import resource
 import socket
@@ -20,6 +21,7 @@ _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _CONNECTIONS_MAX = 1 << 20
 _DESCRIPTORS_RESERVED = 128
 """For the log, the peers and whatever else must not fail because clients are many."""
@@ -27,16 +29,21 @@ _GRACE_S = 1
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with two amendments.
+    """uvicorn's, with three amendments.
 
-    A connection whose request line and headers never end is ended (431, RFC 6585): the
+    A request that has not arrived as a whole within ``PATIENCE_S`` is ended (408, RFC 9110
+    §15.5.9); one that comes in a single piece, as nearly all do, costs no timer. A
+    connection whose request line and headers never end is ended (431, RFC 6585): the
     parser would collect them without bound, and ever more slowly. And an offer to change
     to HTTP/2 is ignored, as RFC 9110 §7.8 allows: the parser would take the body for
     something else.
     """
 
+    PATIENCE_S = 30.0
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
         self._in_message = False
         self._head_bytes = 0
@@ -51,7 +58,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_message = False
+        self._forget_deadline()
         super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if not self._in_message and _OFFER_OF_HTTP_2 in data:
@@ -61,8 +73,25 @@ class HttpProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
-                self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
+                self._end(_HEAD_TOO_LARGE)
+        if self._in_message and self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.PATIENCE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        answered = not self._in_head and self.cycle.response_started
+        self._end(b"" if answered else _TIMED_OUT)
+
+    def _end(self, answer: bytes) -> None:
+        self._forget_deadline()
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class WebServer(uvicorn.Server):

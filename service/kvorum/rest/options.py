@@ -8,7 +8,7 @@ class RestOptions(Struct, frozen=True, kw_only=True):
 
     ``value_bytes_max`` bounds one JSON text as it was sent; ``log_bytes_max`` one
     answer of ``/cluster/log``; ``unfinished_bytes_max`` what all bodies hold together
-    that have not arrived as a whole, each for at most ``body_timeout_s``.
+    that have not arrived as a whole.
     """
 
     version: str
@@ -16,4 +16,3 @@ class RestOptions(Struct, frozen=True, kw_only=True):
     value_bytes_max: int = 1536 * 1024
     log_bytes_max: int = 8 << 20
     unfinished_bytes_max: int = 256 << 20
-    body_timeout_s: float = 30.0

@@ -1,6 +1,7 @@
-"""Request bodies from the connection: bounded in size, in time, and all together."""
+"""Request bodies from the connection: bounded in size, each and all together.
 
-import asyncio
+How long they may take is the server's business: it knows when a request begins.
+"""
 
 from litestar.types import Receive, ReceiveMessage
 
@@ -13,26 +14,19 @@ class BodyReader:
 
     def __init__(self, options: RestOptions) -> None:
         self._unfinished_bytes_max = options.unfinished_bytes_max
-        self._timeout_s = options.body_timeout_s
         self._unfinished_bytes = 0
 
     async def read(self, receive: Receive, declared: int | None, bytes_max: int) -> bytes:
         """The whole body; holds at most ``bytes_max`` and what one message brings.
 
-        Raises ``TooLarge``, without reading on; ``InvalidRequest`` if the client leaves or
-        takes too long; ``Overloaded`` if unfinished bodies hold too much already.
+        Raises ``TooLarge``, without reading on; ``InvalidRequest`` if the client leaves;
+        ``Overloaded`` if unfinished bodies hold too much already.
         """
         if declared is not None and declared > bytes_max:
             raise _too_large(bytes_max)
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                body, more = _part(await receive())
-                if more:
-                    body = await self._read_rest(receive, body, bytes_max)
-        except TimeoutError:
-            raise InvalidRequest(
-                f"the body was not complete after {self._timeout_s:g} s; nothing was applied"
-            ) from None
+        body, more = _part(await receive())
+        if more:
+            body = await self._read_rest(receive, body, bytes_max)
         if len(body) > bytes_max:
             raise _too_large(bytes_max)
         return body

@@ -1,11 +1,15 @@
 """How many clients a process may have, and where it listens."""
 
+import asyncio
 import resource
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from litestar.types import Receive, Scope, Send
 
-from kvorum.app.web import allow_descriptors, bind
+from kvorum.app.web import HttpProtocol, allow_descriptors, bind, web_server
 from kvorum.errors import StartError
 
 INFINITE = resource.RLIM_INFINITY
@@ -49,3 +53,61 @@ def test_localhost_is_bound_but_does_not_listen_yet() -> None:
 def test_an_address_of_another_machine_is_named(host: str) -> None:
     with pytest.raises(StartError, match=f"REST_ADDRESS {host}:8081"):
         bind(host, 8081)
+
+
+async def _echo_size(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads the whole body, if the client lets it."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        size, more = size + len(message["body"]), message["more_body"]
+    body = b"%d" % size
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+@asynccontextmanager
+async def _impatient(patience_s: float) -> AsyncIterator[int]:
+    """A server that waits so long for a request; its port."""
+    server = web_server(_echo_size, connections_max=100)
+    server.config.http = type("Impatient", (HttpProtocol,), {"PATIENCE_S": patience_s})
+    sockets = bind("127.0.0.1", 0)
+    serving = asyncio.create_task(server.serve(sockets=sockets))
+    while not server.started:  # noqa: ASYNC110 - the server offers no event
+        await asyncio.sleep(0.001)
+    yield sockets[0].getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        pytest.param(b"GET /slow HTTP/1.1\r\nhost: k", id="the head stalls"),
+        pytest.param(b"PUT / HTTP/1.1\r\ncontent-length: 9\r\n\r\n", id="no body comes"),
+        pytest.param(b"PUT / HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf", id="half a body comes"),
+    ],
+)
+async def test_a_request_that_does_not_arrive_is_ended(beginning: bytes) -> None:
+    async with _impatient(0.05) as port, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(beginning)
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+
+async def test_a_request_in_pieces_and_an_idle_connection_are_left_alone() -> None:
+    async with _impatient(30) as port, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            for piece in (b"PUT / HTTP/1.1\r\nhost", b": k\r\ncontent-length: 4\r\n\r\n", b"body"):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert await reader.readexactly(1) == b"4"
+        writer.close()

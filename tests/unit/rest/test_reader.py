@@ -1,4 +1,4 @@
-"""Bodies that arrive in parts: bounded in size, in time, and all together."""
+"""Bodies that arrive in parts: bounded in size, each and all together."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from kvorum.errors import InvalidRequest, Overloaded, TooLarge
 from kvorum.rest.options import RestOptions
 from kvorum.rest.reader import BodyReader
 
-LIMITS = RestOptions(version="0", unfinished_bytes_max=100, body_timeout_s=0.05)
+LIMITS = RestOptions(version="0", unfinished_bytes_max=100)
 
 
 class Client:
@@ -43,8 +43,6 @@ async def test_parts_become_one_body() -> None:
         pytest.param(Client([], "silence"), 6, TooLarge, id="declared too large"),
         pytest.param(Client([b"ab"], "leave"), None, InvalidRequest, id="the client leaves"),
         pytest.param(Client([], "leave"), None, InvalidRequest, id="it leaves at once"),
-        pytest.param(Client([b"ab"], "silence"), None, InvalidRequest, id="it stalls"),
-        pytest.param(Client([], "silence"), None, InvalidRequest, id="it never begins"),
     ],
 )
 async def test_what_never_becomes_a_body(
@@ -60,6 +58,7 @@ async def test_unfinished_bodies_are_bounded_together_and_free_their_share() -> 
     await asyncio.sleep(0)  # it has sent its first part
     with pytest.raises(Overloaded, match="unfinished requests hold 110 bytes"):
         await reader.read(Client([b"x" * 20], "silence").receive, None, 1000)
-    with pytest.raises(InvalidRequest, match=r"not complete after 0\.05 s"):
+    slow.cancel()
+    with pytest.raises(asyncio.CancelledError):
         await slow
     assert await reader.read(Client([b"x" * 90], "end").receive, None, 1000) == b"x" * 90
