@@ -23,6 +23,10 @@ class TooLarge(InvalidRequest):
     """A key, a value or a body is over its limit."""
 
 
+class Conflict(InvalidRequest):
+    """The request contradicts what the cluster is now; it may make sense later."""
+
+
 class Rejected(KvorumError):
     """Certainly not applied: retrying is safe."""
 
@@ -57,6 +61,10 @@ class ConfigurationError(StartError):
 
 class DataDirectoryError(StartError):
     """The data directory is locked, foreign or not usable."""
+
+
+class SnapshotDamaged(KvorumError):
+    """A snapshot file is not what it was when it was written; the message names it."""
 
 
 class CorruptLog(DataDirectoryError):

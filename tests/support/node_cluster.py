@@ -26,8 +26,8 @@ from kvorum.node.options import INCARNATION_BITS, NodeOptions
 from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
 from kvorum.node.service import KvService
-from kvorum.raft.config import Membership
 from kvorum.raft.core import Core
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Entry, HardState, Index, NodeId
 from kvorum.telemetry.metrics import RaftMetrics

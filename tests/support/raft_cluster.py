@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from kvorum.raft.config import CoreOptions, Membership, RandomTicks
+from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.core import Core
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import Message
 from kvorum.raft.ready import Event, Ready, Save
 from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId, Role, Ticket

@@ -8,8 +8,9 @@ plays the part of a driver with an instant disk; tests about durability call
 from collections.abc import Sequence
 from typing import TypeVar
 
-from kvorum.raft.config import CoreOptions, Membership, RandomTicks
+from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.core import Core
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import (
     AppendEntries,
     AppendResponse,

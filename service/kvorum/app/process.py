@@ -19,7 +19,7 @@ from kvorum.app.node import Node
 from kvorum.app.options import node_options, rest_options, transport_options
 from kvorum.app.web import WebServer, allow_descriptors, bind, web_server
 from kvorum.errors import DataDirectoryError
-from kvorum.raft.config import Membership
+from kvorum.raft.membership import Membership
 from kvorum.raft.types import NodeId
 from kvorum.rest.app import create_app
 from kvorum.settings import Settings, split_address

@@ -1,4 +1,4 @@
-"""Who the members are, and how patient and how generous this node is."""
+"""How patient and how generous this node is."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,6 @@ from kvorum.raft.types import NodeId
 
 RandomTicks = Callable[[int, int], int]
 """``f(low, high)`` → a number in ``low..high``, both included: the only randomness."""
-
-
-class Membership(Struct, frozen=True):
-    """The voting members, this node among them, in a fixed order."""
-
-    voters: tuple[NodeId, ...]
-
-    def peers_of(self, node: NodeId) -> tuple[NodeId, ...]:
-        return tuple(voter for voter in self.voters if voter != node)
 
 
 class CoreOptions(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from kvorum.raft import election, following, replication
-from kvorum.raft.config import CoreOptions, Membership, RandomTicks
+from kvorum.raft.config import CoreOptions, RandomTicks
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import (
     AppendEntries,
     AppendResponse,

@@ -4,7 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from kvorum.raft.messages import Message
+from kvorum.raft.messages import InstallSnapshot, Message
+from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId, Term, Ticket
 
 
@@ -13,19 +14,23 @@ class Save(Struct, frozen=True):
 
     ``messages`` are the votes and acknowledgements that promise what is being
     written: they leave only after ``advance`` was told that it is durable (§3.8).
-    The commit hint in ``hard_state`` travels along; it is never a save of its own.
+    The commit hint in ``hard_state`` travels along; it is never a save of its own. With
+    ``base`` a snapshot was installed: whatever the disk's log holds is void, and the log
+    begins anew behind that entry.
     """
 
     hard_state: HardState
     entries: tuple[Entry, ...]
     messages: tuple[Message, ...]
+    base: EntryId | None = None
 
 
 class Receipt(Struct, frozen=True, gc=False):
-    """Where a proposal was appended; None: certainly nowhere."""
+    """Where a proposal was appended; None: certainly nowhere, with ``refusal`` for ever."""
 
     ticket: Ticket
     entry: EntryId | None
+    refusal: str = ""
 
 
 class ReadState(Struct, frozen=True, gc=False):
@@ -48,6 +53,12 @@ class EventKind(StrEnum):
     TRUNCATE = "truncate"
     REFUSE_APPEND = "refuse-append"
     LOST_ENTRIES = "lost-entries"
+    MEMBERSHIP = "membership"
+    REMOVED = "removed"
+    SEND_SNAPSHOT = "send-snapshot"
+    INSTALL_SNAPSHOT = "install-snapshot"
+    TRANSFER = "transfer"
+    TRANSFER_FAILED = "transfer-failed"
 
 
 class Event(Struct, frozen=True, gc=False):
@@ -59,11 +70,22 @@ class Event(Struct, frozen=True, gc=False):
     why: str = ""
 
 
+class ChunkWanted(Struct, frozen=True):
+    """Read ``snapshot`` from ``offset`` on and send it as one InstallSnapshot in ``term``."""
+
+    to: NodeId
+    term: Term
+    snapshot: Snapshot
+    offset: int
+
+
 class Ready(Struct, frozen=True):
     """Everything that is to be done now.
 
     ``messages`` may leave before the save is durable: a leader's appends overlap
     its own disk (§10.2.1). ``committed`` is handed out exactly once, in order.
+    ``chunks`` came from the leader for whoever collects a snapshot here,
+    ``chunks_wanted`` go to followers.
     """
 
     messages: tuple[Message, ...]
@@ -72,3 +94,5 @@ class Ready(Struct, frozen=True):
     receipts: tuple[Receipt, ...]
     read_states: tuple[ReadState, ...]
     events: tuple[Event, ...]
+    chunks: tuple[InstallSnapshot, ...] = ()
+    chunks_wanted: tuple[ChunkWanted, ...] = ()

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from kvorum.raft.config import CoreOptions, Membership, RandomTicks
+from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.log import RaftLog
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendResponse, Message, ReadIndexResponse
 from kvorum.raft.progress import Progress
 from kvorum.raft.read_only import ReadQueue, ReadRequest

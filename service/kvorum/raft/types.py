@@ -34,6 +34,7 @@ class EntryKind(IntEnum):
 
     COMMANDS = 0  # a batch for the state machine, opaque to consensus
     NOOP = 1  # opens a term, so that older entries may commit (§3.6.2)
+    MEMBERSHIP = 2  # a membership that is in force from here on (§4.1)
 
 
 class Entry(Struct, frozen=True, gc=False):

@@ -17,8 +17,9 @@ from kvorum.node.options import NodeOptions
 from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
 from kvorum.node.service import KvService
-from kvorum.raft.config import CoreOptions, Membership
+from kvorum.raft.config import CoreOptions
 from kvorum.raft.core import Core
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries, AppendResponse, Message, VoteResponse
 from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId, Term
 from kvorum.telemetry.metrics import RaftMetrics

@@ -12,8 +12,9 @@ from kvorum.mvcc.store import Record
 from kvorum.node import service as service_module
 from kvorum.node.service import LAG_ENTRIES_MAX, KvService
 from kvorum.node.views import Leadership, LogEntry, ReadResult, Staleness
-from kvorum.raft.config import CoreOptions, Membership
+from kvorum.raft.config import CoreOptions
 from kvorum.raft.core import Core
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries, VoteResponse
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Entry, HardState, Index, Term

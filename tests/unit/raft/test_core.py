@@ -2,8 +2,8 @@
 
 import pytest
 
-from kvorum.raft.config import Membership
 from kvorum.raft.core import Core
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries
 from kvorum.raft.types import HardState, Role, Ticket
 from tests.support.raft_cores import (
