@@ -73,3 +73,30 @@ class LogPage(Struct, frozen=True):
     entries: tuple[LogEntry, ...]
     last_index: int
     next_index: int | None
+
+
+class MemberView(Struct, frozen=True):
+    """One member. What only a leader knows of others is None elsewhere.
+
+    ``name`` is its SELF_ID, "" until it has introduced itself. ``role`` is voter, learner or
+    leaving (a voter of the outgoing majority only). ``active``: heard from within the last
+    election timeout. ``lag``: entries that it does not have yet.
+    """
+
+    member: str  # its id in the log
+    name: str
+    address: str
+    role: str
+    is_leader: bool
+    active: bool | None
+    match_index: int | None
+    lag: int | None
+
+
+class MembersView(Struct, frozen=True):
+    """The membership in force on this node; ``index`` is that of its log entry, 0 at bootstrap."""
+
+    cluster_id: str
+    index: int
+    is_joint: bool
+    members: tuple[MemberView, ...]
