@@ -76,6 +76,8 @@ class TestValues:
         assert settings.key_bytes_max == 1024
         assert settings.value_bytes_max == 1_572_864
         assert settings.pending_bytes_max == 64 << 20
+        assert (settings.snapshot_entries, settings.snapshot_bytes) == (100_000, 64 << 20)
+        assert (settings.snapshot_keep_entries, settings.state_check_interval_s) == (10_000, 10)
         assert (settings.log_level, settings.log_format) == ("info", "auto")
 
     def test_environment_wins_over_the_file(self, write_env: WriteEnv) -> None:
@@ -155,6 +157,10 @@ class TestProblems:
             ("REST_ADDRESS", "0.0.0.0:8001", "is taken by SELF_ADDRESS"),
             ("REST_ADDRESS", "localhost:70000", "1 to 65535"),
             ("PENDING_BYTES_MAX", "1000", "is less than the largest write"),
+            ("SNAPSHOT_ENTRIES", "0", "0 is less than 1"),
+            ("SNAPSHOT_BYTES", "64M", "'64M' is not a whole number"),
+            ("SNAPSHOT_KEEP_ENTRIES", "-1", "-1 is less than 0"),
+            ("STATE_CHECK_INTERVAL_S", "-1", "-1 is less than 0"),
         ],
     )
     def test_wrong_value_is_explained(self, name: str, value: str, what: str) -> None:

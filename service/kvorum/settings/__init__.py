@@ -4,7 +4,7 @@ Nothing here reads the environment by itself: the caller hands it in. Every prob
 reported at once, each with the variable's name and a way out.
 """
 
-from kvorum.settings.addresses import split_address
+from kvorum.node.addresses import split_address
 from kvorum.settings.describe import describe_variables
 from kvorum.settings.load import load_settings
 from kvorum.settings.model import Settings

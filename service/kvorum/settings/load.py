@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kvorum.settings.addresses import collide
+from kvorum.node.addresses import collide
 from kvorum.settings.env_file import read_env_file
 from kvorum.settings.model import Settings
 from kvorum.settings.problems import FIELDS, Problem, configuration_error, problems_of

@@ -16,7 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from kvorum.settings.addresses import canonical_address, peer_address
+from kvorum.node.addresses import canonical_address, peer_address
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIB = 1 << 20
@@ -65,7 +65,8 @@ class Settings(BaseSettings):
         description="This node's name, unique in the cluster.", examples=["Node-1"]
     )
     other_nodes: PeerAddresses = Field(
-        description="SELF_ADDRESS of the other nodes, separated by commas; empty if alone.",
+        description="SELF_ADDRESS of the other nodes at the first start, separated by commas; empty "
+        "if alone.",
         examples=["localhost:8002,localhost:8003"],
     )
     broadcast_time_ms: int = Field(
@@ -121,6 +122,28 @@ class Settings(BaseSettings):
     )
     wal_segment_bytes: int = Field(
         64 * MIB, ge=64 << 10, le=1 << 30, description="Size of one file of the log."
+    )
+    snapshot_entries: int = Field(
+        100_000, ge=1, le=1_000_000_000, description="Log entries after which a snapshot is taken."
+    )
+    snapshot_bytes: int = Field(
+        64 * MIB,
+        ge=1,
+        le=1 << 40,
+        description="Bytes of log after which a snapshot is taken. None is taken before the log has "
+        "grown by as much as the last one is large.",
+    )
+    snapshot_keep_entries: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000_000,
+        description="Log entries kept behind a snapshot, for nodes that lag a little.",
+    )
+    state_check_interval_s: int = Field(
+        10,
+        ge=0,
+        le=86_400,
+        description="How often replicas compare hashes of their states, seconds; 0: never.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important message that is logged."

@@ -1,6 +1,6 @@
 """The syntax of ``host:port``, and one spelling for each address.
 
-An address is also a member's identity, so two spellings of one address must not
+An address is also part of a member's identity, so two spellings of one address must not
 look like two members: host names become lower case, IP addresses canonical.
 """
 
