@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from kvorum.mvcc.command import Command
 from kvorum.mvcc.store import Record
+from kvorum.raft.membership import Membership
 
 
 class Leadership(Struct, frozen=True, gc=False):
@@ -59,20 +60,28 @@ class ClusterInfo(Struct, frozen=True):
 
 
 class LogEntry(Struct, frozen=True):
-    """One entry of the replicated log, decoded; a no-op has no commands."""
+    """One entry of the replicated log, decoded.
+
+    A no-op has no commands; the entry of a membership none but that.
+    """
 
     index: int
     term: int
     committed: bool
     commands: tuple[Command, ...]
+    membership: Membership | None = None
 
 
 class LogPage(Struct, frozen=True):
-    """Entries ``first_index..`` in order; ``next_index`` is None on the last page."""
+    """Entries in order; ``next_index`` is None on the last page.
+
+    The log begins at ``first_index``: what a snapshot covers may be gone.
+    """
 
     entries: tuple[LogEntry, ...]
     last_index: int
     next_index: int | None
+    first_index: int = 1
 
 
 class MemberView(Struct, frozen=True):
