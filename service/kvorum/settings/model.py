@@ -65,8 +65,8 @@ class Settings(BaseSettings):
         description="This node's name, unique in the cluster.", examples=["Node-1"]
     )
     other_nodes: PeerAddresses = Field(
-        description="SELF_ADDRESS of the other nodes at the first start, separated by commas; empty "
-        "if alone.",
+        description="SELF_ADDRESS of the other nodes at the first start, separated by commas; "
+        "empty if alone.",
         examples=["localhost:8002,localhost:8003"],
     )
     broadcast_time_ms: int = Field(
@@ -130,8 +130,8 @@ class Settings(BaseSettings):
         64 * MIB,
         ge=1,
         le=1 << 40,
-        description="Bytes of log after which a snapshot is taken. None is taken before the log has "
-        "grown by as much as the last one is large.",
+        description="Bytes of log after which a snapshot is taken. None is taken before the log "
+        "has grown by as much as the last one is large.",
     )
     snapshot_keep_entries: int = Field(
         10_000,
