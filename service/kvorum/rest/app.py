@@ -12,6 +12,7 @@ from kvorum.rest.controllers.cluster import cluster_routes
 from kvorum.rest.controllers.commands import command_routes
 from kvorum.rest.controllers.health import health_routes
 from kvorum.rest.controllers.keys import key_routes
+from kvorum.rest.controllers.members import member_routes
 from kvorum.rest.controllers.site import site_routes
 from kvorum.rest.errors import exception_handler
 from kvorum.rest.hot import HotPath
@@ -48,6 +49,7 @@ def framework_app(
             *key_routes(keys),
             *command_routes(service),
             *cluster_routes(service, options),
+            *member_routes(service, options),
             *health_routes(service, registry),
             *site_routes(SwaggerSite(), options),
         ],

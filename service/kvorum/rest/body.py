@@ -14,9 +14,10 @@ from msgspec import Raw, Struct
 
 from kvorum.errors import InvalidRequest, TooLarge
 from kvorum.mvcc.json_value import NESTING_MAX, check_nesting
+from kvorum.node.addresses import peer_address
 from kvorum.rest.faults import MalformedJson, Position
 
-_ENVELOPE_BYTES_MAX = 4096  # names, braces and white space around the values
+ENVELOPE_BYTES_MAX = 4096  # names, braces and white space around the values
 _NAMES_SHOWN_MAX = 5
 _NAME_SHOWN_MAX = 64  # characters
 
@@ -37,18 +38,34 @@ class SwapFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True, rena
     new_value: Raw
 
 
+class MemberFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The body that adds a member."""
+
+    address: Raw
+
+
+class TransferFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The body that names the next leader."""
+
+    target: Raw = Raw(b"null")
+
+
 _Fields = TypeVar("_Fields")
 
 _PUT_SHAPE = '{"value": any JSON}'
 _SWAP_SHAPE = '{"oldValue": any JSON, "newValue": any JSON}'
+_MEMBER_SHAPE = '{"address": "host:port"}'
+_TRANSFER_SHAPE = '{"target": "id, address or name"} or {"target": null}'
 _put_decoder = msgspec.json.Decoder(PutFields).decode
 _swap_decoder = msgspec.json.Decoder(SwapFields).decode
+_member_decoder = msgspec.json.Decoder(MemberFields).decode
+_transfer_decoder = msgspec.json.Decoder(TransferFields).decode
 _members_decoder = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 def body_bytes_max(values: int, value_bytes_max: int) -> int:
     """How long a body with so many values can be."""
-    return values * value_bytes_max + _ENVELOPE_BYTES_MAX
+    return values * value_bytes_max + ENVELOPE_BYTES_MAX
 
 
 def parse_put(body: bytes, value_bytes_max: int) -> bytes:
@@ -64,6 +81,30 @@ def parse_swap(body: bytes, value_bytes_max: int) -> tuple[bytes, bytes]:
         _checked(fields.old_value, "oldValue", value_bytes_max),
         _checked(fields.new_value, "newValue", value_bytes_max),
     )
+
+
+def parse_member(body: bytes) -> str:
+    """The canonical address of a new member; raises ``InvalidRequest``."""
+    fields = _decoded(_member_decoder, body, _MEMBER_SHAPE)
+    try:
+        return peer_address(_text(fields.address, "address", "localhost:8006"))
+    except ValueError as error:
+        raise InvalidRequest(f"address: {error}") from error
+
+
+def parse_transfer(body: bytes) -> str | None:
+    """Who shall lead; None, as for an empty body, for whoever is fit. Raises ``InvalidRequest``."""
+    if not body:
+        return None
+    target = _decoded(_transfer_decoder, body, _TRANSFER_SHAPE).target
+    return None if bytes(target) == b"null" else _text(target, "target", "Node-2")
+
+
+def _text(raw: Raw, name: str, example: str) -> str:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f'{name} must be a string, for example "{example}"') from error
 
 
 def _checked(raw: Raw, name: str, value_bytes_max: int) -> bytes:

@@ -3,17 +3,19 @@
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
-from kvorum.mvcc.command import Command, CompareAndSet, Put
+from kvorum.mvcc.command import Command, CompareAndSet, Introduce, Put
 from kvorum.node.service import KvService
 from kvorum.node.views import ClusterInfo, LogEntry, LogPage
+from kvorum.raft.membership import Membership
 from kvorum.rest.answer import Answer
 from kvorum.rest.schemas import (
     ClusterInfoAnswer,
     ClusterLogAnswer,
     LogCommand,
     LogItem,
+    LogMembership,
     NodeInfo,
     Peer,
 )
@@ -38,7 +40,7 @@ def info_answer(service: KvService) -> Answer:
 
 
 def log_answer(service: KvService, *, first_index: int, limit: int, bytes_max: int) -> Answer:
-    """One page of the log, one item per command.
+    """One page of the log, one item per command, from the first entry that is there.
 
     ``limit`` counts entries. A page ends early, but after one entry at least, once
     it has about ``bytes_max`` bytes.
@@ -50,6 +52,7 @@ def log_answer(service: KvService, *, first_index: int, limit: int, bytes_max: i
         is_leader=leadership.is_leader,
         leader_id=leadership.leader_id,
         entries=items,
+        first_index=page.first_index,
         last_index=page.last_index,
         next_from=next_from,
     )
@@ -108,10 +111,30 @@ def _entry_items(entry: LogEntry) -> Iterator[LogItem]:
             term=entry.term,
             committed=entry.committed,
             command=None if command is None else _log_command(command),
+            membership=_log_membership(entry.membership),
         )
 
 
+def _log_membership(membership: Membership | None) -> LogMembership | UnsetType:
+    if membership is None:
+        return UNSET
+    return LogMembership(
+        voters=list(membership.voters),
+        outgoing=list(membership.outgoing),
+        learners=list(membership.learners),
+        heirs=list(membership.heirs),
+    )
+
+
 def _log_command(command: Command) -> LogCommand:
+    if isinstance(command, Introduce):
+        return LogCommand(
+            id=command.request_id,
+            key=command.member,
+            old_value=_NULL,
+            new_value=Raw(_encode({"name": command.name, "uid": command.uid})),
+            type="introduce",
+        )
     old_value, new_value, kind = _NULL, _NULL, "delete"
     if isinstance(command, Put):
         new_value, kind = Raw(command.value), "set"

@@ -37,5 +37,13 @@ class MethodNotAllowed(InvalidRequest):
         self.allowed = allowed
 
 
+class UnknownMember(InvalidRequest):
+    """No member has this id, address or name."""
+
+
+class ChangeUnconfirmed(KvorumError):
+    """A change of the membership or of the leader that may yet come to pass."""
+
+
 class NotReady(KvorumError):
     """The node answers, but should not be sent traffic yet."""

@@ -6,7 +6,17 @@ KEY_ROUTE = "/key/{key}"
 OTHER = "other"
 
 _PLAIN_ROUTES = frozenset(
-    {"/", "/cluster/info", "/cluster/log", "/livez", "/readyz", "/metrics", "/swagger"}
+    {
+        "/",
+        "/cluster/info",
+        "/cluster/log",
+        "/cluster/members",
+        "/cluster/transfer",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/swagger",
+    }
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -30,6 +40,8 @@ def route_label(path: str) -> str:
         return path
     if path.startswith("/command/"):
         return "/command/{id}"
+    if path.startswith("/cluster/members/"):
+        return "/cluster/members/{id}" + ("/promote" if path.endswith("/promote") else "")
     if path.startswith("/swagger/"):
         return "/swagger/{asset}"
     return OTHER

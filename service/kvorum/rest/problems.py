@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from kvorum.errors import (
+    Conflict,
     Forbidden,
     InvalidRequest,
     NoLeader,
@@ -22,9 +23,11 @@ from kvorum.errors import (
 from kvorum.node.views import Leadership
 from kvorum.rest.answer import PROBLEM_TYPE, Answer, Headers
 from kvorum.rest.faults import (
+    ChangeUnconfirmed,
     MalformedJson,
     MethodNotAllowed,
     NotReady,
+    UnknownMember,
     UnknownRoute,
     UnsupportedMediaType,
 )
@@ -54,7 +57,9 @@ KINDS: Mapping[type[Exception], Kind] = MappingProxyType(
         MalformedJson: Kind(400, "malformed-json", "Malformed JSON"),
         Forbidden: Kind(403, "internal-key", "Internal key"),
         UnknownRoute: Kind(404, "unknown-route", "Unknown route"),
+        UnknownMember: Kind(404, "unknown-member", "Unknown member"),
         MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
+        Conflict: Kind(409, "conflict", "Conflict"),
         TooLarge: Kind(413, "too-large", "Too large"),
         UnsupportedMediaType: Kind(415, "unsupported-media-type", "Unsupported media type"),
         Overloaded: Kind(429, "overloaded", "Overloaded"),
@@ -62,6 +67,7 @@ KINDS: Mapping[type[Exception], Kind] = MappingProxyType(
         NoLeader: Kind(503, "no-leader", "No leader"),
         NotReady: Kind(503, "not-ready", "Not ready"),
         OutcomeUnknown: Kind(504, "outcome-unknown", "Outcome unknown"),
+        ChangeUnconfirmed: Kind(504, "change-unconfirmed", "Change not confirmed"),
     }
 )
 

@@ -165,6 +165,73 @@ class ClusterInfoAnswer(_Answer, frozen=True, kw_only=True):
     info: NodeInfo
 
 
+class Member(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """One member. What only the leader knows of the others is null on other nodes."""
+
+    id: Annotated[
+        str,
+        Meta(
+            description="Names the member in the log; percent-encode it in a path.",
+            examples=["localhost:8006#1f"],
+        ),
+    ]
+    name: Annotated[
+        str,
+        Meta(description="Its SELF_ID; empty until it has said so.", examples=["Node-6"]),
+    ]
+    address: Annotated[
+        str, Meta(description="Where the other nodes reach it.", examples=["localhost:8006"])
+    ]
+    role: Annotated[
+        str,
+        Meta(
+            description="`voter`; `learner`: gets the log and decides nothing; `leaving`: a voter "
+            "until the change under way is complete.",
+            examples=["learner"],
+        ),
+    ]
+    is_leader: Annotated[bool, Meta(description="Whether it leads, as far as this node knows.")]
+    active: Annotated[bool | None, Meta(description="Heard from within the last election timeout.")]
+    match_index: Annotated[
+        int | None, Meta(description="Last index known stored there.", examples=[118])
+    ]
+    lag: Annotated[int | None, Meta(description="Log entries that it lacks.", examples=[0])]
+
+
+class MembersAnswer(_Answer, frozen=True, kw_only=True):
+    """The membership in force on the node that answers."""
+
+    cluster_id: Annotated[str, Meta(description="Identity of the cluster.")]
+    index: Annotated[
+        int,
+        Meta(description="Log entry that put it in force; 0 for the first members.", examples=[31]),
+    ]
+    is_joint: Annotated[
+        bool,
+        Meta(description="Whether a change of voters is under way: two majorities decide."),
+    ]
+    member: Annotated[Member, Meta(description="The one added or promoted.")] | UnsetType = UNSET
+    members: list[Member]
+
+
+class LeadershipAnswer(_Answer, frozen=True, kw_only=True):
+    """Who leads now."""
+
+
+class LogMembership(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
+    """The members from this entry on, by their ids."""
+
+    voters: list[str]
+    outgoing: Annotated[
+        list[str],
+        Meta(description="While a change is under way: the former voters, who decide as well."),
+    ]
+    learners: list[str]
+    heirs: Annotated[
+        list[str], Meta(description="Learners that take the place of a voter that lost its disk.")
+    ]
+
+
 class LogCommand(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """One command of the log; values that its type does not have are null."""
 
@@ -174,7 +241,12 @@ class LogCommand(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     old_value: JsonText
     new_value: JsonText
     type: Annotated[
-        str, Meta(description="`set`, `compare_and_set` or `delete`.", examples=["set"])
+        str,
+        Meta(
+            description="`set`, `compare_and_set`, `delete`; or `introduce`: the member `key` "
+            "tells its SELF_ID and the id of its data directory.",
+            examples=["set"],
+        ),
     ]
 
 
@@ -185,12 +257,24 @@ class LogItem(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     term: Annotated[int, Meta(description="Term of the log entry.", examples=[3])]
     committed: Annotated[bool, Meta(description="Whether it is known as committed here.")]
     command: LogCommand | None
+    membership: LogMembership | UnsetType = UNSET
 
 
 class ClusterLogAnswer(_Answer, frozen=True, kw_only=True):
-    """A page of the log. A leader's opening entry of a term has `command: null`."""
+    """A page of the log.
+
+    `command` is null in the entry that opens a leader's term, and in one that changes the
+    membership.
+    """
 
     entries: list[LogItem]
+    first_index: Annotated[
+        int,
+        Meta(
+            description="First log index stored here; what came before is in a snapshot.",
+            examples=[1],
+        ),
+    ]
     last_index: Annotated[int, Meta(description="Last log index stored here.", examples=[118])]
     next_from: Annotated[
         int | None, Meta(description="`from` of the next page; null on the last.", examples=[101])

@@ -55,6 +55,7 @@ _LINKS = {
     "openapi": "/swagger/openapi.json",
     "clusterInfo": "/cluster/info",
     "clusterLog": "/cluster/log",
+    "clusterMembers": "/cluster/members",
     "metrics": "/metrics",
     "livez": "/livez",
     "readyz": "/readyz",

@@ -4,7 +4,7 @@ import asyncio
 from asyncio import Future
 from typing import TypeVar
 
-from kvorum.errors import Forbidden
+from kvorum.errors import Conflict, Forbidden
 from kvorum.mvcc.command import (
     Command,
     CompareAndSet,
@@ -22,10 +22,21 @@ from kvorum.node.views import (
     Leadership,
     LogEntry,
     LogPage,
+    MembersView,
+    MemberView,
     PeerProgress,
     ReadResult,
     Staleness,
 )
+from kvorum.raft.membership import (
+    Change,
+    ChangeRefused,
+    Membership,
+    address_of,
+    begin,
+    leave_joint,
+)
+from kvorum.raft.types import Index, NodeId
 
 INTERNAL_KEY = b"_executed"
 _STAMP = Stamp(time_ms=1, outcomes_count_max=1000, outcomes_age_s_max=3600)
@@ -50,6 +61,13 @@ class FakeService(KvService):
         self.hidden: set[str] = set()  # outcomes that only catching up brings here
         self.caught_up = 0
         self.ids = 0
+        self.membership = Membership(
+            tuple(NodeId(f"localhost:800{number}") for number in (1, 2, 3))
+        )
+        self.membership_index = 0
+        self.names = {f"localhost:800{number}": f"Node-{number}" for number in (1, 2, 3)}
+        self.transfers: list[NodeId | None] = []
+        self.first_index = 1  # entries before it are gone
 
     def value(self, key: bytes) -> bytes | None:
         record = self.machine.get(key)
@@ -125,10 +143,55 @@ class FakeService(KvService):
         )
 
     def cluster_log(self, first_index: int, limit: int) -> LogPage:
+        first_index = max(first_index, self.first_index)
         entries = tuple(self.log[first_index - 1 : first_index - 1 + limit])
         following = first_index + len(entries)
         more = bool(entries) and following <= len(self.log)
-        return LogPage(entries, len(self.log), following if more else None)
+        return LogPage(entries, len(self.log), following if more else None, self.first_index)
+
+    def members(self) -> MembersView:
+        if self.raised is not None:
+            raise self.raised
+        membership = self.membership
+        members = tuple(self._member(member) for member in membership.members)
+        return MembersView("test", self.membership_index, membership.is_joint, members)
+
+    async def change_members(self, change: Change) -> MembersView:
+        if self.failure is None:
+            try:
+                self.change(change)
+            except ChangeRefused as refusal:
+                raise Conflict(str(refusal)) from refusal
+        return await self._future(self.members())
+
+    def change(self, change: Change) -> None:
+        """Begun, committed and completed at once."""
+        index = len(self.log) + 1
+        changed = begin(self.membership, change, Index(index))
+        self.log.append(LogEntry(index, 1, committed=True, commands=(), membership=changed))
+        self.machine.apply_noop(index)
+        self.membership = leave_joint(changed) if changed.is_joint else changed
+        self.membership_index = index
+
+    def _member(self, member: NodeId) -> MemberView:
+        name = self.names.get(member, "")
+        known = self.leads
+        return MemberView(
+            member=member,
+            name=name,
+            address=address_of(member),
+            role="voter" if self.membership.is_voter(member) else "learner",
+            is_leader=bool(name) and name == self.leader_id,
+            active=bool(name) if known else None,
+            match_index=len(self.log) if known else None,
+            lag=0 if known else None,
+        )
+
+    async def transfer_leadership(self, target: NodeId | None) -> Leadership:
+        self.transfers.append(target)
+        if self.failure is None:
+            self.leads, self.leader_id = False, self.names[target] if target else "Node-2"
+        return await self._future(self.leadership())
 
     def is_ready(self) -> tuple[bool, str]:
         return self.ready
@@ -140,7 +203,7 @@ class FakeService(KvService):
         data = encode_batch([encode_command(command) for command in commands], _STAMP)
         return self.machine.apply(index, data)
 
-    def _write(self, key: bytes, command: Command) -> "Future[Outcome]":
+    def _write(self, key: bytes, command: Put | CompareAndSet | Delete) -> "Future[Outcome]":
         self._guard(key)
         if self.failure is not None:
             return self._future(None)  # type: ignore[arg-type] # it fails before it has a result

@@ -5,7 +5,8 @@ from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry, Counter
 
 from kvorum.errors import NoLeader
-from kvorum.mvcc.command import CompareAndSet, Delete, Put
+from kvorum.mvcc.command import CompareAndSet, Delete, Introduce, Put
+from kvorum.raft.membership import AddLearner, Promote
 from kvorum.rest.app import create_app
 from tests.unit.rest.asgi import call
 from tests.unit.rest.conftest import OPTIONS
@@ -107,7 +108,7 @@ async def test_the_log_shows_one_item_per_command(app: ASGIApp, service: FakeSer
         (2, log_command("b", [1], 2, "compare_and_set")),
         (3, log_command("c", None, None, "delete")),
     ]
-    assert (reply["lastIndex"], reply["nextFrom"]) == (3, None)
+    assert (reply["firstIndex"], reply["lastIndex"], reply["nextFrom"]) == (1, 3, None)
 
 
 def log_command(request_id: str, old: object, new: object, kind: str) -> dict[str, object]:
@@ -119,6 +120,47 @@ def log_command(request_id: str, old: object, new: object, kind: str) -> dict[st
         "newValue": new,
         "type": kind,
     }
+
+
+async def test_the_log_shows_memberships(app: ASGIApp, service: FakeService) -> None:
+    service.change(AddLearner("localhost:8006"))
+    service.change(Promote(service.membership.learners[0]))
+    *_, item = (await call(app, "GET", b"/cluster/log")).json["entries"]
+    voters = ["localhost:8001", "localhost:8002", "localhost:8003"]
+    assert item == {
+        "index": 3,
+        "term": 1,
+        "committed": True,
+        "command": None,
+        "membership": {
+            "voters": [*voters, "localhost:8006#2"],
+            "outgoing": voters,
+            "learners": [],
+            "heirs": [],
+        },
+    }
+
+
+async def test_the_log_shows_who_introduced_itself(app: ASGIApp, service: FakeService) -> None:
+    service.append(Introduce("i", "localhost:8002", uid="4f00", name="Node-2"))
+    *_, item = (await call(app, "GET", b"/cluster/log")).json["entries"]
+    assert item["command"] == {
+        "id": "i",
+        "key": "localhost:8002",
+        "subKey": "",
+        "oldValue": None,
+        "newValue": {"name": "Node-2", "uid": "4f00"},
+        "type": "introduce",
+    }
+
+
+async def test_the_log_begins_where_a_snapshot_ends(app: ASGIApp, service: FakeService) -> None:
+    for number in range(5):
+        service.append(Delete(str(number), b"k"))
+    service.first_index = 4
+    reply = (await call(app, "GET", b"/cluster/log?from=2&limit=2")).json
+    assert [item["index"] for item in reply["entries"]] == [4, 5]
+    assert (reply["firstIndex"], reply["nextFrom"], reply["lastIndex"]) == (4, 6, 6)
 
 
 async def test_the_log_is_paged_by_entries_and_by_bytes(app: ASGIApp, service: FakeService) -> None:
@@ -238,6 +280,10 @@ async def test_every_request_is_observed_under_bounded_labels(service: FakeServi
         ("GET", b"/command/x"),
         ("GET", b"/livez"),
         ("GET", b"/swagger/openapi.json"),
+        ("GET", b"/cluster/members"),
+        ("DELETE", b"/cluster/members/x"),
+        ("POST", b"/cluster/members/x%2F/promote"),
+        ("POST", b"/cluster/transfer"),
         ("GET", b"/random/path"),
         ("BREW", b"/random"),
     ]:
@@ -248,6 +294,10 @@ async def test_every_request_is_observed_under_bounded_labels(service: FakeServi
         ("/command/{id}", "GET", 200),
         ("/livez", "GET", 200),
         ("/swagger/{asset}", "GET", 200),
+        ("/cluster/members", "GET", 200),
+        ("/cluster/members/{id}", "DELETE", 404),
+        ("/cluster/members/{id}/promote", "POST", 404),
+        ("/cluster/transfer", "POST", 200),
         ("other", "GET", 404),
         ("other", "other", 404),
     ]

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from kvorum.rest.openapi.key_paths import key_paths
+from kvorum.rest.openapi.member_paths import member_paths
 from kvorum.rest.openapi.other_paths import other_paths
 from kvorum.rest.openapi.parts import HEADERS, JsonObject, parameters, problem_table, schemas
 
@@ -24,7 +25,7 @@ Errors are problem details (RFC 9457) with the field `error` beside:
 _TAGS = [
     {"name": "keys", "description": "Read and write keys."},
     {"name": "commands", "description": "Find out what became of a request."},
-    {"name": "cluster", "description": "Look into the cluster."},
+    {"name": "cluster", "description": "Look into the cluster, and change it."},
     {"name": "operations", "description": "Probes and metrics."},
 ]
 
@@ -41,7 +42,7 @@ def openapi_document() -> JsonObject:
         },
         "servers": [{"url": "/", "description": "The node that serves this document."}],
         "tags": _TAGS,
-        "paths": key_paths() | other_paths(),
+        "paths": key_paths() | other_paths() | member_paths(),
         "components": {
             "schemas": schemas(),
             "parameters": parameters(),

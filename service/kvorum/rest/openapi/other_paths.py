@@ -119,11 +119,13 @@ def _cluster_log() -> JsonObject:
         "newValue": {"colour": "green"},
         "type": "set",
     }
+    membership = {"voters": _MEMBERS, "outgoing": [], "learners": ["localhost:8006#7"], "heirs": []}
     entries = [
-        {"index": 1, "term": 1, "committed": True, "command": None},
-        {"index": 2, "term": 1, "committed": True, "command": command},
+        {"index": 5, "term": 1, "committed": True, "command": None},
+        {"index": 6, "term": 1, "committed": True, "command": command},
+        {"index": 7, "term": 1, "committed": True, "command": None, "membership": membership},
     ]
-    example = _COMMON | {"entries": entries, "lastIndex": 118, "nextFrom": 3}
+    example = _COMMON | {"entries": entries, "firstIndex": 5, "lastIndex": 118, "nextFrom": 8}
     responses = {
         "200": json_answer(ClusterLogAnswer, "One page.", example),
         "400": problem_answer(
@@ -138,8 +140,10 @@ def _cluster_log() -> JsonObject:
         "clusterLog",
         "This node's log, page by page",
         "One item per command: an entry that holds several gives several items with one `index`; "
-        "the entry that opens a term holds none and gives one item with `command: null`. `limit` "
-        "counts entries; a page also ends early when it gets large. Go on at `nextFrom`.",
+        "the entry that opens a term holds none and gives one item with `command: null`, as does "
+        "one that changes the membership. `limit` counts entries; a page also ends early when it "
+        "gets large. Go on at `nextFrom`. Entries that a snapshot covers may be gone: the log "
+        "begins at `firstIndex`.",
         responses,
     )
     return operation | {"parameters": [uses("LogFrom"), uses("LogLimit")]}

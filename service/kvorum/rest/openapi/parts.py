@@ -1,9 +1,9 @@
 """The reusable parts of the document: schemas, parameters, headers, answers."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from kvorum.rest.problems import ALL_KINDS, Kind
 from kvorum.rest.schemas import (
@@ -13,6 +13,8 @@ from kvorum.rest.schemas import (
     CommandAnswer,
     Index,
     JsonText,
+    LeadershipAnswer,
+    MembersAnswer,
     Problem,
     ReadAnswer,
     WriteAnswer,
@@ -34,15 +36,31 @@ class SwapBody(Struct, rename="camel"):
     new_value: JsonText
 
 
+class MemberBody(Struct):
+    """Where the other nodes will reach the new member (its SELF_ADDRESS)."""
+
+    address: Annotated[str, Meta(examples=["localhost:8006"])]
+
+
+class TransferBody(Struct):
+    """Who shall lead: a voter's id, address or name; null for whoever is fit."""
+
+    target: Annotated[str | None, Meta(examples=["Node-2"])] = None
+
+
 _SCHEMAS = (
     PutBody,
     SwapBody,
+    MemberBody,
+    TransferBody,
     AcceptedAnswer,
     WriteAnswer,
     ReadAnswer,
     CommandAnswer,
     ClusterInfoAnswer,
     ClusterLogAnswer,
+    MembersAnswer,
+    LeadershipAnswer,
     Problem,
     Index,
 )
@@ -80,11 +98,12 @@ def parameters() -> JsonObject:
     return {
         "Key": _KEY,
         "RequestIdInPath": _REQUEST_ID,
+        "MemberInPath": _MEMBER,
         "Consistency": _CONSISTENCY,
         "CommandConsistency": _COMMAND_CONSISTENCY,
         "IdempotencyKey": _IDEMPOTENCY_KEY,
         "Prefer": _PREFER,
-        "LogFrom": _log_parameter("from", "Index of the first entry.", 1, 1, None),
+        "LogFrom": _log_parameter("from", _FROM, 1, 1, None),
         "LogLimit": _log_parameter("limit", "Log entries in the page, at most.", 100, 1, 1000),
         "Verbose": {
             "name": "verbose",
@@ -97,6 +116,7 @@ def parameters() -> JsonObject:
     }
 
 
+_FROM = "Index of the first entry. Below `firstIndex` the page begins with the first one there is."
 _KEY: JsonObject = {
     "name": "key",
     "in": "path",
@@ -115,6 +135,15 @@ _REQUEST_ID: JsonObject = {
     "percent-encoded.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 128},
     "example": "order-4711-put",
+}
+_MEMBER: JsonObject = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "Id, address or name (SELF_ID) of a member, percent-encoded: `#` is `%23`. An "
+    "address or a name must fit one member only.",
+    "schema": {"type": "string", "minLength": 1},
+    "example": "Node-3",
 }
 _CONSISTENCY: JsonObject = {
     "name": "consistency",
