@@ -1,0 +1,216 @@
+"""Five real nodes as processes: started, stopped, killed, paused and asked."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.chaos.commands import DIRECTORY_PREFIX, unmount_below
+from tests.chaos.places import NODES, Places
+from tests.chaos.rest_client import Broken, NotSent, RestClient
+from tests.chaos.slow_disk import LAUNCH, SlowDisk
+from tests.chaos.waiting import eventually
+
+SERVICE = Path(__file__).resolve().parents[2] / "service"
+SETTINGS = {
+    "EXECUTED_COMMANDS_KEY": "_executed",
+    "BROADCAST_TIME_MS": "100",
+    "MIN_ELECTION_TIMEOUT_MS": "500",
+    "MAX_ELECTION_TIMEOUT_MS": "700",
+    "REQUEST_TIMEOUT_MS": "2500",
+    "WAL_SEGMENT_BYTES": "262144",
+    "LOG_FORMAT": "json",
+}
+
+
+class Processes:
+    """The nodes 1 to 5; data and logs live below ``directory``.
+
+    A node that ends without having been told to is found by :meth:`surprises`.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        *,
+        service: Path = SERVICE,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.places = places
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{DIRECTORY_PREFIX}{os.getpid()}-"))
+        self.settings = {**SETTINGS, **(settings or {})}
+        self.rest = RestClient(places.clients)
+        self.disks: dict[int, SlowDisk] = {}
+        self._service = service
+        self._data = {node: self.directory / f"Node-{node}" for node in NODES}
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- processes ---------------------------------------------------------------------
+
+    def start(self, nodes: Iterable[int] = NODES, *, slow_disk: bool = False) -> None:
+        """``slow_disk``: with a disk that :attr:`disks` can slow down."""
+        for node in nodes:
+            assert node not in self._running, f"node {node} runs already"
+            serve = (sys.executable, "-m", "kvorum.cli.main", "serve")
+            launch: tuple[str, ...] = (sys.executable, str(LAUNCH))
+            channel: tuple[int, ...] = ()
+            if slow_disk:
+                disk = self.disks[node] = SlowDisk()
+                channel = (disk.theirs.fileno(),)
+                launch += ("--notify", str(channel[0]))
+            with self.log_file(node).open("ab") as log:
+                self._running[node] = subprocess.Popen(
+                    [*self.places.inside(node), *launch, *serve],
+                    env=self._environment(node),
+                    cwd=self.directory,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=channel,
+                )
+            if slow_disk:
+                self.disks[node].start()
+
+    def _environment(self, node: int) -> dict[str, str]:
+        addresses = {each: "{}:{}".format(*self.places.peers[each]) for each in NODES}
+        return {
+            **os.environ,
+            **self.settings,
+            "PYTHONPATH": str(self._service),
+            "SELF_ID": f"Node-{node}",
+            "SELF_ADDRESS": addresses.pop(node),
+            "OTHER_NODES": ",".join(addresses.values()),
+            "REST_ADDRESS": "{}:{}".format(*self.places.clients[node]),
+            "DATA_DIR": str(self._data[node]),
+        }
+
+    def kill(self, nodes: Collection[int]) -> None:
+        """``kill -9``, all of them before any is waited for."""
+        for node in nodes:
+            self._running[node].kill()
+        for node in nodes:
+            self._gone(node, self._running[node].wait())
+
+    async def terminate(self, node: int, *, within_s: float = 20.0) -> int:
+        """SIGTERM; the exit code."""
+        self._running[node].terminate()
+        return await self.exit_code(node, within_s=within_s)
+
+    async def exit_code(self, node: int, *, within_s: float) -> int:
+        """Of a node that ends by itself."""
+
+        async def ended() -> bool:
+            return self._running[node].poll() is not None
+
+        await eventually(f"node {node} ends", ended, within_s=within_s)
+        return self._gone(node, self._running[node].returncode)
+
+    def _gone(self, node: int, code: int) -> int:
+        del self._running[node]
+        disk = self.disks.pop(node, None)
+        if disk is not None:
+            disk.close()
+        return code
+
+    def pause(self, nodes: Collection[int]) -> None:
+        for node in nodes:
+            self._running[node].send_signal(signal.SIGSTOP)
+
+    def go_on(self, nodes: Collection[int]) -> None:
+        for node in nodes:
+            self._running[node].send_signal(signal.SIGCONT)
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        return tuple(sorted(self._running))
+
+    def surprises(self) -> list[str]:
+        """Nodes that ended although nobody told them to."""
+        return [
+            f"node {node} ended with exit code {process.returncode}: …{self.log_tail(node)}"
+            for node, process in self._running.items()
+            if process.poll() is not None
+        ]
+
+    def close(self) -> None:
+        for disk in self.disks.values():
+            disk.make()
+        self.kill(tuple(self._running))
+        self.rest.close()
+        if os.geteuid() == 0:
+            unmount_below(self.directory)
+
+    # --- files -------------------------------------------------------------------------
+
+    def data(self, node: int) -> Path:
+        return self._data[node]
+
+    def move_data(self, node: int, directory: Path) -> None:
+        """Where the node finds its data from its next start on."""
+        self._data[node] = directory
+
+    def log_file(self, node: int) -> Path:
+        return self.directory / f"Node-{node}.log"
+
+    def log_tail(self, node: int, *, bytes_: int = 1500) -> str:
+        path = self.log_file(node)
+        return path.read_text(errors="replace")[-bytes_:] if path.exists() else ""
+
+    # --- asking ------------------------------------------------------------------------
+
+    async def info(self, node: int) -> Mapping[str, Any] | None:
+        """The answer of ``/cluster/info``, None if the node does not answer."""
+        try:
+            answer = await self.rest.ask(node, "GET", "/cluster/info", timeout_s=1.0)
+        except (NotSent, Broken):
+            return None
+        return answer.body if answer.status == 200 else None
+
+    async def leader(self, nodes: Collection[int] = (), *, within_s: float = 60.0) -> int:
+        """The leader that all ``nodes`` (default: those running) agree on, in one term."""
+
+        async def agreed() -> int | None:
+            infos = [await self.info(node) for node in nodes or self.running]
+            seen = {(i["leaderId"], i["info"]["currentTerm"]) if i else ("", 0) for i in infos}
+            name, _ = seen.pop()
+            if seen or not name:
+                return None
+            leader = int(str(name).removeprefix("Node-"))
+            return leader if leader in self._running else None
+
+        return await eventually("the nodes agree on a leader", agreed, within_s=within_s)
+
+    async def leader_now(self) -> int | None:
+        """One that says that it leads; of several the one of the highest term."""
+        infos = [await self.info(node) for node in self.running]
+        leading = [info["info"] for info in infos if info and info["isLeader"]]
+        latest = max(leading, key=lambda info: int(info["currentTerm"]), default=None)
+        return int(latest["nodeId"].removeprefix("Node-")) if latest else None
+
+    async def ready(self, nodes: Collection[int] = (), *, within_s: float = 60.0) -> None:
+        """All of them know a leader and are caught up."""
+        for node in nodes or self.running:
+
+            async def is_ready(node: int = node) -> bool:
+                try:
+                    answer = await self.rest.ask(node, "GET", "/readyz", timeout_s=1.0)
+                except (NotSent, Broken):
+                    return False
+                return answer.status == 200
+
+            await eventually(f"node {node} is ready", is_ready, within_s=within_s)
