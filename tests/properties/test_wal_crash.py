@@ -6,8 +6,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvorum.storage.recovery import Tail, recover
-from kvorum.storage.wal import SegmentWriter
+from kvorum.storage.recovery import Recovered, recover
+from kvorum.storage.wal import continue_log
 from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.histories import histories
 from tests.unit.storage.logs import (
@@ -17,19 +17,18 @@ from tests.unit.storage.logs import (
     PowerCut,
     contents,
     cut_after,
-    frames,
     new_log,
     said,
 )
 
 
-def acknowledged(fs: MemoryFileSystem, tail: Tail, batches: Sequence[Batch]) -> int:
+def acknowledged(fs: MemoryFileSystem, recovered: Recovered, batches: Sequence[Batch]) -> int:
     """Write until the power goes; how many batches were made durable."""
     done = 0
     try:
-        writer = SegmentWriter(fs, tail, segment_bytes=SEGMENT_BYTES)
-        for frame in frames(batches, sequence=tail.sequence, checksum=tail.checksum):
-            writer.write(frame)
+        writer = continue_log(fs, recovered, segment_bytes=SEGMENT_BYTES)
+        for batch in batches:
+            writer.write(writer.frame(batch.hard_state, batch.entries, batch.base))
             done += 1
     except PowerCut:
         return done
@@ -54,7 +53,7 @@ def test_acknowledged_batches_survive_power_cuts(
         recovered = recover(fs, WAL)
         assert said(recovered) == expected[held]
         fs.fault = cut_after(count)
-        done = acknowledged(fs, recovered.tail, history[held:])
+        done = acknowledged(fs, recovered, history[held:])
         fs = fs.after_crash(lambda: random.random() < likely)
         found = recover(fs, WAL).tail.sequence - 1
         assert held + done <= found <= min(held + done + 1, len(history))
@@ -73,9 +72,9 @@ def test_a_power_cut_during_recovery_loses_nothing(
         return random.random() < 0.5
 
     fs = new_log()
-    tail = recover(fs, WAL).tail
+    recovered = recover(fs, WAL)
     fs.fault = cut_after(random.randrange(40))
-    done = acknowledged(fs, tail, history)
+    done = acknowledged(fs, recovered, history)
     fs = fs.after_crash(keep)
     fs.fault = cut_after(operations)
     try:

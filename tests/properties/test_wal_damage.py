@@ -55,7 +55,7 @@ def changed_copies(
 
 def check_it_goes_on(fs: MemoryFileSystem, recovered: Recovered) -> None:
     new = entry(len(recovered.entries) + 1, term=99)
-    append(fs, recovered.tail, [batch(new)])
+    append(fs, recovered, [batch(new)])
     again = recover(fs, WAL)
     assert again.entries == [*recovered.entries, new]
     assert again.warnings == []

@@ -20,6 +20,10 @@ TEMPORARY_SUFFIX = ".tmp"
 class File(Protocol):
     """A file open for writing at given places."""
 
+    def write(self, buffers: Sequence[bytes], offset: int) -> None:
+        """Write the buffers one after the other at ``offset``; durable after ``sync``."""
+        ...
+
     def allocate(self, size_bytes: int) -> None:
         """Make the file at least this long: new bytes are zero, space is reserved."""
         ...
@@ -38,6 +42,18 @@ class File(Protocol):
     def close(self) -> None: ...
 
 
+class Reader(Protocol):
+    """A file open for reading; it stays readable when its name is removed."""
+
+    def size_bytes(self) -> int: ...
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """Bytes from ``offset`` on; fewer only at the end of the file."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class FileSystem(Protocol):
     """Files and directories, by path."""
 
@@ -48,6 +64,8 @@ class FileSystem(Protocol):
     def open(self, path: Path) -> File:
         """Open an existing file for writing, unchanged."""
         ...
+
+    def open_to_read(self, path: Path) -> Reader: ...
 
     def lock(self, path: Path) -> File | None:
         """Create or open a file and lock it until it is closed; None: another holds it."""
@@ -83,6 +101,14 @@ class OsFile:
         self._descriptor = descriptor
         self._write = _write_and_sync
 
+    def write(self, buffers: Sequence[bytes], offset: int) -> None:
+        written = os.pwritev(self._descriptor, buffers, offset)
+        if written == sum(map(len, buffers)):
+            return
+        content = memoryview(b"".join(buffers))
+        while written < len(content):
+            written += os.pwritev(self._descriptor, [content[written:]], offset + written)
+
     def allocate(self, size_bytes: int) -> None:
         os.posix_fallocate(self._descriptor, 0, size_bytes)
 
@@ -108,6 +134,28 @@ class OsFile:
         os.close(self._descriptor)
 
 
+class OsReader:
+    """A file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def size_bytes(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        found = os.pread(self._descriptor, size_bytes, offset)
+        while len(found) < size_bytes:
+            more = os.pread(self._descriptor, size_bytes - len(found), offset + len(found))
+            if not more:
+                break
+            found += more
+        return found
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
 class OsFileSystem:
     """The real one."""
 
@@ -116,6 +164,9 @@ class OsFileSystem:
 
     def open(self, path: Path) -> OsFile:
         return OsFile(_open(path, os.O_RDWR))
+
+    def open_to_read(self, path: Path) -> OsReader:
+        return OsReader(_open(path, os.O_RDONLY))
 
     def lock(self, path: Path) -> OsFile | None:
         descriptor = _open(path, os.O_RDWR | os.O_CREAT)

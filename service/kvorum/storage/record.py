@@ -10,7 +10,7 @@ from struct import Struct as Layout
 import google_crc32c
 from msgspec import Struct
 
-from kvorum.raft.types import Entry, EntryKind, HardState, Index, NodeId, Term
+from kvorum.raft.types import Entry, EntryId, EntryKind, HardState, Index, NodeId, Term
 
 crc32c: Callable[[bytes], int] = google_crc32c.value
 
@@ -19,10 +19,12 @@ HEADER_BYTES = 32
 SECTOR_BYTES = 512
 PAYLOAD_BYTES_MAX = 1 << 28
 
-_HAS_STATE, _HAS_VOTE, _STUFFED = 1, 2, 4
+_HAS_STATE, _HAS_VOTE, _STUFFED, _HAS_BASE = 1, 2, 4, 8
+_KNOWN_FLAGS = 15
 _HEADER = Layout("<IIQIII")
 _CHECKSUM = Layout("<I")
 _STATE = Layout("<QQH")
+_BASE = Layout("<QQ")
 _FIRST = Layout("<Q")
 _ENTRY = Layout("<QBI")
 
@@ -39,13 +41,19 @@ class BadRecord(ValueError):
 
 
 class Frame(Struct, frozen=True, gc=False):
-    """An encoded record; ``checksum`` is what the next record is chained to."""
+    """An encoded record; ``checksum`` is what the next record is chained to.
+
+    ``highest`` is the greatest index that it speaks of, 0 if of none.
+    """
 
     sequence: int
     previous: int
     checksum: int
     header: bytes
     payload: bytes
+    highest: int
+    has_state: bool
+    has_base: bool
 
     @property
     def size_bytes(self) -> int:
@@ -65,17 +73,32 @@ class Header(Struct, frozen=True, gc=False):
 
 
 class Batch(Struct, frozen=True, gc=False):
-    """What one record holds."""
+    """What one record holds; ``base`` makes void what was there before, entries follow it."""
 
     hard_state: HardState | None
     entries: list[Entry]
+    base: EntryId | None = None
+
+    @property
+    def highest(self) -> int:
+        """The greatest index that it speaks of, 0 if of none."""
+        return _highest(self.entries, self.base)
 
 
 def encode(
-    sequence: int, previous: int, hard_state: HardState | None, entries: Sequence[Entry]
+    sequence: int,
+    previous: int,
+    hard_state: HardState | None,
+    entries: Sequence[Entry],
+    base: EntryId | None = None,
 ) -> Frame:
     """One record; raises ValueError if the batch is over 2^28 bytes or has index gaps."""
     flags, parts = _encode_state(hard_state)
+    if base is not None:
+        flags |= _HAS_BASE
+        parts.append(_BASE.pack(base.term, base.index))
+        if entries and entries[0].index != base.index + 1:
+            raise ValueError(f"entry {entries[0].index} does not follow the base {base.index}")
     if entries:
         _encode_entries(entries, parts)
     body = b"".join(parts)
@@ -89,7 +112,22 @@ def encode(
         )
     head = _HEADER.pack(len(payload), previous, sequence, crc32c(payload), len(entries), flags)
     checksum = crc32c(head)
-    return Frame(sequence, previous, checksum, head + _CHECKSUM.pack(checksum), payload)
+    return Frame(
+        sequence,
+        previous,
+        checksum,
+        head + _CHECKSUM.pack(checksum),
+        payload,
+        highest=_highest(entries, base),
+        has_state=hard_state is not None,
+        has_base=base is not None,
+    )
+
+
+def _highest(entries: Sequence[Entry], base: EntryId | None) -> int:
+    if entries:
+        return entries[-1].index
+    return 0 if base is None else base.index
 
 
 def decode_header(data: bytes, offset: int) -> Header | None:
@@ -111,10 +149,16 @@ def decode_payload(header: Header, payload: bytes) -> Batch:
 
     The caller has compared the CRC.
     """
+    if header.flags & ~_KNOWN_FLAGS:
+        raise BadRecord(f"the record has flags that this release does not know: {header.flags}")
     try:
         body = _unstuff(payload) if header.flags & _STUFFED else payload
         hard_state, position = _decode_state(header.flags, body)
-        return Batch(hard_state, _decode_entries(header.entries, body, position))
+        base = None
+        if header.flags & _HAS_BASE:
+            term, index = _BASE.unpack_from(body, position)
+            base, position = EntryId(term, index), position + _BASE.size
+        return Batch(hard_state, _decode_entries(header.entries, body, position), base)
     except (struct.error, UnicodeDecodeError, IndexError) as cause:
         raise BadRecord(f"the record cannot be decoded: {cause}") from cause
 

@@ -1,23 +1,23 @@
 """The write-ahead log: one write and one sync per batch, off the event loop.
 
-The event loop encodes a batch and hands the bytes to one thread; the thread writes,
-waits for the disk and reports back. The first failure is final because the
-page cache may have dropped what could not be written: nothing is retried, every later
-append fails the same way.
+The event loop encodes a batch and hands the bytes to a worker, which writes and waits for
+the disk. The first failure is final because the page cache may have dropped what could not
+be written: nothing is retried, every later append fails the same way.
 """
 
 import asyncio
+from asyncio import Future
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 from time import perf_counter
+from typing import TypeVar
 
 from kvorum.errors import KvorumError
-from kvorum.raft.types import Entry, HardState
+from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index
 from kvorum.storage.fs import File, FileSystem
 from kvorum.storage.record import ALIGNMENT, Frame, encode
-from kvorum.storage.recovery import Recovered, Tail, recover
+from kvorum.storage.recovery import Recovered, recover
 from kvorum.storage.segment import (
     CHAIN_START,
     FIRST_SEQUENCE,
@@ -27,6 +27,9 @@ from kvorum.storage.segment import (
     seal_segment,
     segment_path,
 )
+from kvorum.storage.worker import Worker
+
+T = TypeVar("T")
 
 Observe = Callable[[float, int, int], None]
 """``f(seconds, bytes, entries)``: one batch became durable."""
@@ -51,31 +54,62 @@ def create_log(fs: FileSystem, directory: Path, *, segment_bytes: int = SEGMENT_
 def open_log(
     fs: FileSystem,
     directory: Path,
+    worker: Worker,
     *,
+    base: EntryId = ORIGIN,
     segment_bytes: int = SEGMENT_BYTES,
     observe: Observe = ignore,
 ) -> tuple["Wal", Recovered]:
-    """Recover a log and continue it; call it inside the event loop.
+    """Recover a log behind the snapshot that ends with ``base``, and continue it.
 
-    ``segment_bytes`` holds for new segments. Raises CorruptLog, and OSError.
+    Blocks. ``segment_bytes`` holds for new segments. Raises CorruptLog, and OSError.
     """
-    recovered = recover(fs, directory)
-    writer = SegmentWriter(fs, recovered.tail, segment_bytes=segment_bytes)
-    return Wal(writer, recovered.tail, observe=observe), recovered
+    recovered = recover(fs, directory, base)
+    return Wal(continue_log(fs, recovered, segment_bytes=segment_bytes), worker, observe), recovered
 
 
-class SegmentWriter:
-    """Puts frames where they belong. Blocks; used by one thread at a time."""
+def continue_log(
+    fs: FileSystem, recovered: Recovered, *, segment_bytes: int = SEGMENT_BYTES
+) -> "LogWriter":
+    """Ready to append; if the log on disk is void, it says so from here on. Blocks."""
+    writer = LogWriter(fs, recovered, segment_bytes=segment_bytes)
+    if recovered.void:
+        try:
+            writer.write(writer.frame(recovered.hard_state, (), recovered.base))
+        except BaseException:
+            writer.close()
+            raise
+    return writer
 
-    def __init__(self, fs: FileSystem, tail: Tail, *, segment_bytes: int) -> None:
+
+class LogWriter:
+    """Makes frames of batches and puts them where they belong.
+
+    ``frame`` is for the event loop; the rest blocks, and is used by one thread at a time.
+    """
+
+    def __init__(self, fs: FileSystem, recovered: Recovered, *, segment_bytes: int) -> None:
         assert segment_bytes >= RECORDS_OFFSET + 2 * ALIGNMENT, "room for a record"
+        tail = recovered.tail
         self._fs = fs
         self._directory = tail.path.parent
         self._segment_bytes = segment_bytes
         self._file: File = fs.open(tail.path)
         self._offset = tail.offset
         self._size_bytes = tail.size_bytes
+        self._usage = recovered.usage
+        self._sequence = tail.sequence
+        self._checksum = tail.checksum
         self.path = tail.path
+
+    def frame(
+        self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None
+    ) -> Frame:
+        """The next record; write it before anything else. Raises ValueError, changing nothing."""
+        frame = encode(self._sequence, self._checksum, hard_state, entries, base)
+        self._sequence += 1
+        self._checksum = frame.checksum
+        return frame
 
     def write(self, frame: Frame) -> None:
         """Write one frame durably; raises OSError."""
@@ -83,6 +117,17 @@ class SegmentWriter:
             self._roll(frame)
         self._file.write_durably((frame.header, frame.payload), self._offset)
         self._offset += frame.size_bytes
+        self._usage.note(highest=frame.highest, has_state=frame.has_state, has_base=frame.has_base)
+
+    def release(self, index: Index) -> None:
+        """Remove the segments that hold nothing but entries up to ``index``; raises OSError.
+
+        One at a time, the oldest first, each durably: so no crash leaves a gap.
+        """
+        while (path := self._usage.releasable(index)) is not None:
+            self._fs.remove(path)
+            self._fs.sync_directory(self._directory)
+            self._usage.released()
 
     def close(self) -> None:
         self._file.close()
@@ -108,101 +153,115 @@ class SegmentWriter:
             full.close()
         self._offset = RECORDS_OFFSET
         self._size_bytes = size_bytes
+        self._usage.begin(self.path)
 
 
-_Job = tuple[Frame, int, "asyncio.Future[None]"]
+class _Guard:
+    """Belongs to the worker: after the first failure, nothing is tried any more."""
+
+    def __init__(self, writer: LogWriter) -> None:
+        self._writer = writer
+        self._failure: LogWriteError | None = None
+
+    def write(self, frame: Frame) -> None:
+        self._run(self._writer.write, frame)
+
+    def release(self, index: Index) -> None:
+        self._run(self._writer.release, index)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _run(self, job: Callable[[T], None], argument: T) -> None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            job(argument)
+        except Exception as cause:
+            self._failure = _failure(self._writer.path, cause)
+            raise self._failure from cause
+
+
+class _Append:
+    """One batch on its way to the disk: a job of the worker, and its report to the loop."""
+
+    __slots__ = ("_entries", "_frame", "_guard", "_observe", "_seconds")
+
+    def __init__(self, guard: _Guard, frame: Frame, entries: int, observe: Observe) -> None:
+        self._guard = guard
+        self._frame = frame
+        self._entries = entries
+        self._observe = observe
+        self._seconds = 0.0
+
+    def __call__(self) -> None:
+        started = perf_counter()
+        self._guard.write(self._frame)
+        self._seconds = perf_counter() - started
+
+    def report(self, future: "Future[None]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._observe(self._seconds, self._frame.size_bytes, self._entries)
 
 
 class Wal:
-    """The port ``LogStore`` on disk; one thread, started at once. Not thread-safe itself."""
+    """The port ``LogStore`` on disk. Whoever made the worker closes it, after the log."""
 
-    def __init__(self, writer: SegmentWriter, tail: Tail, *, observe: Observe = ignore) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, writer: LogWriter, worker: Worker, observe: Observe = ignore) -> None:
         self._writer = writer
+        self._guard = _Guard(writer)
+        self._worker = worker
         self._observe = observe
-        self._sequence = tail.sequence
-        self._checksum = tail.checksum
-        self._failure: LogWriteError | None = None
-        self._closed = False
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._thread = Thread(target=self._run, name="kvorum-wal", daemon=True)
-        self._stopped: asyncio.Future[None] = self._loop.create_future()
-        self._thread.start()
+        self._closing: Future[None] | None = None
 
     def append(
-        self, hard_state: HardState | None, entries: Sequence[Entry]
-    ) -> "asyncio.Future[None]":
+        self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None
+    ) -> "Future[None]":
         """Write one batch; the future is done when it is durable.
 
         Raises ValueError for a batch that cannot be encoded; the future fails with
         LogWriteError.
         """
-        future = self._loop.create_future()
-        if self._failure is not None or self._closed:
-            future.set_exception(self._failure or LogWriteError("the log is closed"))
-        elif not entries and hard_state is None:
-            future.set_result(None)
-        else:
-            self._submit(hard_state, entries, future)
+        if self._closing is not None:
+            return _failed(LogWriteError("the log is closed"))
+        if not entries and hard_state is None and base is None:
+            return _done()
+        frame = self._writer.frame(hard_state, entries, base)
+        append = _Append(self._guard, frame, len(entries), self._observe)
+        future = self._worker.submit(append)
+        future.add_done_callback(append.report)
         return future
 
+    def release(self, index: Index) -> "Future[None]":
+        """Entries up to ``index`` are not needed any more: free what holds nothing else.
+
+        Fails like an append.
+        """
+        if self._closing is not None:
+            return _failed(LogWriteError("the log is closed"))
+        return self._worker.submit(partial(self._guard.release, index))
+
     async def close(self) -> None:
-        """Finish what is queued, end the thread."""
-        if self._closed:
-            await asyncio.shield(self._stopped)
-            return
-        self._closed = True
-        self._jobs.put(None)
-        await asyncio.shield(self._stopped)
-        self._thread.join()
-        self._writer.close()
+        """Finish what is queued, close the file."""
+        if self._closing is None:
+            self._closing = self._worker.submit(self._guard.close)
+        await asyncio.shield(self._closing)
 
-    def _submit(
-        self, hard_state: HardState | None, entries: Sequence[Entry], future: "asyncio.Future[None]"
-    ) -> None:
-        frame = encode(self._sequence, self._checksum, hard_state, entries)
-        self._sequence += 1
-        self._checksum = frame.checksum
-        self._jobs.put((frame, len(entries), future))
 
-    def _run(self) -> None:
-        """The thread. Every exit is reported to the loop."""
-        writer, jobs, report = self._writer, self._jobs, self._loop.call_soon_threadsafe
-        failure: LogWriteError | None = None
-        while (job := jobs.get()) is not None:
-            frame, entries, future = job
-            started = perf_counter()
-            if failure is None:
-                try:
-                    writer.write(frame)
-                except Exception as cause:  # noqa: BLE001 - the loop must learn of any
-                    failure = _failure(writer.path, cause)
-            measured = (perf_counter() - started, frame.size_bytes, entries)
-            report(self._finish, future, measured, failure)
-        report(self._stopped.set_result, None)
+def _done() -> "Future[None]":
+    future: Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
 
-    def _finish(
-        self,
-        future: "asyncio.Future[None]",
-        measured: tuple[float, int, int],
-        failure: LogWriteError | None,
-    ) -> None:
-        if failure is not None:
-            self._failure = failure
-        else:
-            self._observe(*measured)
-        if future.cancelled():
-            return
-        if failure is not None:
-            future.set_exception(failure)
-        else:
-            future.set_result(None)
+
+def _failed(failure: LogWriteError) -> "Future[None]":
+    future: Future[None] = asyncio.get_running_loop().create_future()
+    future.set_exception(failure)
+    return future
 
 
 def _failure(path: Path, cause: Exception) -> LogWriteError:
-    failure = LogWriteError(
+    return LogWriteError(
         f"{path}: cannot write the log: {cause}. Nothing more is written to it. "
         "Free space on the disk or replace it, then start the node again."
     )
-    failure.__cause__ = cause
-    return failure

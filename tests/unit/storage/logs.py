@@ -5,11 +5,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from kvorum.raft.types import Entry, EntryKind, HardState, Index, NodeId, Term
+from kvorum.raft.types import ORIGIN, Entry, EntryId, EntryKind, HardState, Index, NodeId, Term
 from kvorum.storage.fs import FileSystem
 from kvorum.storage.record import Frame, encode
-from kvorum.storage.recovery import Recovered, Tail, recover
-from kvorum.storage.wal import SegmentWriter, create_log
+from kvorum.storage.recovery import Recovered, recover
+from kvorum.storage.wal import continue_log, create_log
 from kvorum.testing.memory_fs import MemoryFileSystem
 
 WAL = Path("/wal")
@@ -20,6 +20,7 @@ FIRST = WAL / "0000000000000001.wal"
 class Batch(Struct, frozen=True):
     hard_state: HardState | None
     entries: tuple[Entry, ...]
+    base: EntryId | None = None
 
 
 class Content(Struct, frozen=True):
@@ -59,25 +60,33 @@ def new_log(
     fs = MemoryFileSystem()
     fs.make_directory(WAL)
     create_log(fs, WAL, segment_bytes=segment_bytes)
-    append(fs, recover(fs, WAL).tail, batches, segment_bytes=segment_bytes)
+    append(fs, recover(fs, WAL), batches, segment_bytes=segment_bytes)
     return fs
 
 
 def append(
-    fs: FileSystem, tail: Tail, batches: Sequence[Batch], *, segment_bytes: int = SEGMENT_BYTES
-) -> list[Frame]:
-    writer = SegmentWriter(fs, tail, segment_bytes=segment_bytes)
-    written = frames(batches, sequence=tail.sequence, checksum=tail.checksum)
-    for frame in written:
-        writer.write(frame)
+    fs: FileSystem,
+    recovered: Recovered,
+    batches: Sequence[Batch],
+    *,
+    segment_bytes: int = SEGMENT_BYTES,
+) -> None:
+    writer = continue_log(fs, recovered, segment_bytes=segment_bytes)
+    for one in batches:
+        writer.write(writer.frame(one.hard_state, one.entries, one.base))
     writer.close()
-    return written
+
+
+def release(fs: FileSystem, index: int, *, base: EntryId = ORIGIN) -> None:
+    writer = continue_log(fs, recover(fs, WAL, base), segment_bytes=SEGMENT_BYTES)
+    writer.release(Index(index))
+    writer.close()
 
 
 def frames(batches: Sequence[Batch], *, sequence: int = 1, checksum: int = 0) -> list[Frame]:
     made: list[Frame] = []
     for number, one in enumerate(batches, sequence):
-        made.append(encode(number, checksum, one.hard_state, one.entries))
+        made.append(encode(number, checksum, one.hard_state, one.entries, one.base))
         checksum = made[-1].checksum
     return made
 

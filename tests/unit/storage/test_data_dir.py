@@ -13,6 +13,7 @@ from kvorum.storage.data_dir import DataDirectory
 from kvorum.storage.fs import FileSystem, OsFileSystem
 from kvorum.storage.recovery import recover
 from kvorum.storage.wal import open_log
+from kvorum.storage.worker import Worker
 from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.logs import PowerCut, append, batch, cut_after, entry
 
@@ -81,9 +82,9 @@ def test_recorded_members_win(tmp_path: Path) -> None:
     again.close()
 
 
-async def test_its_log_can_be_opened(tmp_path: Path) -> None:
+async def test_its_log_can_be_opened(tmp_path: Path, worker: Worker) -> None:
     directory = opened(tmp_path)
-    wal, _ = open_log(OsFileSystem(), directory.wal_path)
+    wal, _ = open_log(OsFileSystem(), directory.wal_path, worker)
     await wal.append(None, [entry(1)])
     await wal.close()
     directory.close()
@@ -182,7 +183,7 @@ def test_unreadable_identity_is_refused(tmp_path: Path, content: bytes, part: st
 
 def test_a_log_without_identity_is_refused(tmp_path: Path) -> None:
     directory = opened(tmp_path)
-    append(OsFileSystem(), recover(OsFileSystem(), directory.wal_path).tail, [batch(entry(1))])
+    append(OsFileSystem(), recover(OsFileSystem(), directory.wal_path), [batch(entry(1))])
     directory.close()
     (tmp_path / "identity.json").unlink()
     assert "identity.json is missing" in refused(tmp_path)

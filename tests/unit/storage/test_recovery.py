@@ -58,7 +58,7 @@ def goes_on(fs: MemoryFileSystem, expected: Content) -> list[str]:
     first = recover(fs, WAL)
     assert said(first) == expected
     new = batch(entry(len(expected.entries) + 1, term=9))
-    append(fs, first.tail, [new])
+    append(fs, first, [new])
     second = recover(fs, WAL)
     assert second.warnings == []
     assert said(second) == Content(expected.hard_state, [*expected.entries, *new.entries])
