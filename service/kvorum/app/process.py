@@ -27,6 +27,7 @@ from kvorum.storage.data_dir import DataDirectory
 from kvorum.storage.fs import OsFileSystem
 from kvorum.storage.recovery import Recovered
 from kvorum.storage.wal import Wal, open_log
+from kvorum.storage.worker import ThreadWorker, Worker
 from kvorum.telemetry.loop_lag import LoopLag
 from kvorum.telemetry.metrics import RestMetrics, WalMetrics
 from kvorum.telemetry.process_metrics import GcPauses, register_process_metrics
@@ -84,7 +85,8 @@ class _Process:
         self._registry = CollectorRegistry()
 
     async def run(self) -> int:
-        wal, recovered = self._open_log()
+        worker = ThreadWorker("kvorum-wal")
+        wal, recovered = self._open_log(worker)
         try:
             for warning in recovered.warnings:
                 _log.warning(warning)
@@ -94,12 +96,14 @@ class _Process:
             return await self._serve(node)
         finally:
             await wal.close()
+            await worker.close()
 
-    def _open_log(self) -> tuple[Wal, Recovered]:
+    def _open_log(self, worker: Worker) -> tuple[Wal, Recovered]:
         try:
             return open_log(
                 OsFileSystem(),
                 self._wal_path,
+                worker,
                 segment_bytes=self._settings.wal_segment_bytes,
                 observe=WalMetrics(self._registry).synced,
             )
