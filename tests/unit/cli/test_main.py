@@ -40,3 +40,39 @@ def test_help_loads_neither_grpc_nor_the_web_framework() -> None:
     code = "import sys, kvorum.cli.main; print({'grpc', 'litestar', 'pydantic'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["member", "member list", "member add", "member promote", "member remove", "transfer"],
+)
+def test_help_on_asking_a_cluster(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*command.split(), "--help"])
+    assert caught.value.code == 0
+    assert f"examples:\n  kvorum {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("member", "required: COMMAND"),
+        ("member add", "required: ADDRESS"),
+        ("member list --endpoint ftp://x", "'ftp://x' is no URL of a node"),
+        ("transfer -o xml", "invalid choice: 'xml'"),
+    ],
+)
+def test_wrong_questions(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(line.split())
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", ["member list", "transfer"])
+def test_an_unreachable_cluster(
+    line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KVORUM_ENDPOINT", "http://localhost:1")
+    assert main(line.split()) == 1
+    assert "http://localhost:1 cannot be reached" in capsys.readouterr().err

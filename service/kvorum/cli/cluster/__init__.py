@@ -1,0 +1,1 @@
+"""`kvorum member …` and `kvorum transfer`: a running cluster, asked over REST."""

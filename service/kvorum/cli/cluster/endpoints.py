@@ -1,0 +1,172 @@
+"""Where a cluster is reached, and asking it: the next endpoint is tried when one cannot serve.
+
+An endpoint that refuses the connection, or says that it certainly did nothing (503), costs a
+note only. A connection that breaks while a change is on its way ends the command: nobody
+knows whether the change was made, so it is not sent a second time.
+"""
+
+from collections.abc import Iterator, Sequence
+from http.client import HTTPConnection, HTTPException
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from kvorum.rest.schemas import MembersAnswer
+
+MEMBERS = "/cluster/members"
+
+_CONNECT_S = 5.0
+_READ_S = 5.0
+_CHANGE_S = 60.0
+"""A node gives up before that: REQUEST_TIMEOUT_MS is 5 s, unless it was raised."""
+
+_HINT = (
+    "Is a node running there, and is that its REST_ADDRESS? Name others with --endpoint or "
+    "KVORUM_ENDPOINT: URLs, separated by commas, are tried in turn."
+)
+
+
+class Failed(Exception):
+    """The command ends with exit code 1; the text says why, for people."""
+
+
+class _Unavailable(Exception):
+    """This endpoint did nothing; another one may serve."""
+
+
+class _Unreachable(_Unavailable):
+    """There may be no node at all."""
+
+
+class Endpoint(NamedTuple):
+    """``host`` is an IPv6 address without its brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
+    """URLs separated by commas; raises ValueError with a reason fit for the user."""
+    return tuple(_parse(part.strip()) for part in text.split(","))
+
+
+def _parse(text: str) -> Endpoint:
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+        host, port = url.hostname, url.port
+        is_bare = not (url.path.strip("/") or url.query or url.fragment)
+    except ValueError:  # brackets that do not match, a port that is no number
+        raise _no_url(text) from None
+    if url.scheme != "http" or not host or not port or not is_bare:
+        raise _no_url(text)
+    return Endpoint(host, port)
+
+
+def _no_url(text: str) -> ValueError:
+    return ValueError(f"{text!r} is no URL of a node, such as http://localhost:8081")
+
+
+class Cluster:
+    """A cluster, by some of its nodes."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    def ask(self, method: str, path: str, body: object = None) -> bytes:
+        """The first endpoint's answer that is one; raises :class:`Failed`."""
+        return next(self._answers(method, path, body))
+
+    def members(self) -> bytes:
+        """As the leader sees them, if an endpoint leads; otherwise as the first one does."""
+        first = None
+        for body in self._answers("GET", MEMBERS):
+            if read_members(body).is_leader:
+                return body
+            first = first or body
+        assert first is not None, "without any answer the loop has raised"
+        return first
+
+    def _answers(self, method: str, path: str, body: object = None) -> Iterator[bytes]:
+        refusals: list[_Unavailable] = []
+        for endpoint in self._endpoints:
+            try:
+                answer = _exchange(endpoint, method, path, body)
+            except _Unavailable as error:
+                refusals.append(error)
+            else:
+                yield answer
+        if len(refusals) == len(self._endpoints):
+            raise Failed(_all_of(refusals))
+
+
+def _all_of(refusals: Sequence[_Unavailable]) -> str:
+    lines = [str(refusal) for refusal in refusals]
+    if any(isinstance(refusal, _Unreachable) for refusal in refusals):
+        lines.append(_HINT)
+    return "\n  ".join(lines)
+
+
+def read_members(body: bytes) -> MembersAnswer:
+    """Raises :class:`Failed` for what no node answers."""
+    try:
+        return msgspec.json.decode(body, type=MembersAnswer)
+    except msgspec.DecodeError as error:
+        raise Failed(f"this is no answer of a kvorum node: {error}") from error
+
+
+def _exchange(endpoint: Endpoint, method: str, path: str, body: object) -> bytes:
+    connection = HTTPConnection(endpoint.host, endpoint.port, timeout=_CONNECT_S)
+    try:
+        _connect(connection, endpoint)
+        assert connection.sock is not None, "it is connected"
+        connection.sock.settimeout(_READ_S if method == "GET" else _CHANGE_S)
+        status, answer = _answer(connection, endpoint, method, path, body)
+    finally:
+        connection.close()
+    if status == 503:
+        raise _Unavailable(f"{endpoint} cannot do it now: {_reason(answer)}")
+    if status >= 400:
+        raise Failed(_reason(answer))
+    return answer
+
+
+def _connect(connection: HTTPConnection, endpoint: Endpoint) -> None:
+    try:
+        connection.connect()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise _Unreachable(f"{endpoint} cannot be reached: {reason}") from error
+
+
+def _answer(
+    connection: HTTPConnection, endpoint: Endpoint, method: str, path: str, body: object
+) -> tuple[int, bytes]:
+    content = b"" if body is None else msgspec.json.encode(body)
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    try:
+        connection.request(method, path, content, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, HTTPException) as error:
+        what = f"{endpoint} did not answer properly: {str(error) or type(error).__name__}"
+        if method == "GET":
+            raise _Unreachable(what) from error
+        raise Failed(
+            f"{what}. The change may or may not have been made: `kvorum member list` shows it."
+        ) from error
+
+
+class _Problem(msgspec.Struct):
+    error: str
+
+
+def _reason(answer: bytes) -> str:
+    try:
+        return msgspec.json.decode(answer, type=_Problem).error
+    except msgspec.DecodeError:  # not from a kvorum node, or from its server's own limits
+        return answer[:200].decode(errors="replace")
