@@ -130,8 +130,8 @@ class Settings(BaseSettings):
         64 * MIB,
         ge=1,
         le=1 << 40,
-        description="Bytes of log after which a snapshot is taken. None is taken before the log "
-        "has grown by as much as the last one is large.",
+        description="Bytes of log after which a snapshot is taken, or as many as the last one has "
+        "if those are more.",
     )
     snapshot_keep_entries: int = Field(
         10_000,
@@ -143,7 +143,8 @@ class Settings(BaseSettings):
         10,
         ge=0,
         le=86_400,
-        description="How often replicas compare hashes of their states, seconds; 0: never.",
+        description="How often replicas compare hashes of their states, seconds; 0: never. Give "
+        "all nodes the same.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important message that is logged."
