@@ -304,8 +304,12 @@ def test_a_deposed_leader_can_be_elected_again() -> None:
     assert (leader.state.role, leader.state.term) == (Role.LEADER, 3)
 
 
-def test_a_stranger_gets_no_vote() -> None:
-    """§4.1: only members of the configuration take part."""
+def test_a_stranger_gets_a_vote_but_has_none() -> None:
+    """§4.1: our own membership may be behind that of a candidate, but not behind our votes."""
     core = make_core()
-    assert feed(core, vote_request(9, term=5)).messages == []
-    assert core.state.term == 0
+    [answer] = feed(core, vote_request(9, term=5)).of(VoteResponse)
+    assert answer.granted
+    time_out(core)
+    drain(core)
+    feed(core, vote_answer(node_id(9), core, term=6, granted=True, pre=True))
+    assert core.state.role is Role.PRE_CANDIDATE

@@ -7,31 +7,32 @@ The driver's contract::
     …send ready.messages, apply ready.committed, start writing ready.save…
     core.advance(save)            # when that save is durable
 
-At most one save is out; everything else goes on meanwhile.
+At most one save is out; everything else goes on meanwhile. A node that has a snapshot on
+disk begins with ``core.offer(snapshot, …)``: followers may need it.
 """
 
 from collections.abc import Sequence
-from typing import assert_never
 
-from kvorum.raft import election, following, replication
+from kvorum.raft import election, following, receiving, replication, sending_snapshots
+from kvorum.raft import transfer as handing_over
 from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.membership import Membership
-from kvorum.raft.messages import (
-    AppendEntries,
-    AppendResponse,
-    Message,
-    Propose,
-    ProposeResponse,
-    ReadIndex,
-    ReadIndexResponse,
-    RequestVote,
-    VoteResponse,
-)
-from kvorum.raft.quorum import VoteResult
+from kvorum.raft.messages import Message, Propose, ReadIndex, TransferLeadership
 from kvorum.raft.read_only import ReadRequest
 from kvorum.raft.ready import ReadState, Ready, Receipt, Save
+from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.state import State
-from kvorum.raft.types import Entry, EntryId, HardState, Role, Term, Ticket
+from kvorum.raft.types import (
+    ORIGIN,
+    Entry,
+    EntryId,
+    EntryKind,
+    HardState,
+    Index,
+    NodeId,
+    Role,
+    Ticket,
+)
 
 COMMITTED_MAX = 512
 COMMITTED_BYTES_MAX = 256 << 10
@@ -39,17 +40,22 @@ COMMITTED_BYTES_MAX = 256 << 10
 
 
 class Core:
-    def __init__(
+    def __init__(  # noqa: PLR0917 - all that a node begins with, most of it from its disk
         self,
         options: CoreOptions,
         membership: Membership,
         random_ticks: RandomTicks,
         hard_state: HardState,
         entries: Sequence[Entry] = (),
+        base: EntryId = ORIGIN,
     ) -> None:
-        """Resume from what the disk holds; a new node has an empty state and no entries."""
-        assert options.node in membership.voters, "a core is a member of its cluster"
-        self.state = State(options, membership, hard_state, entries, random_ticks)
+        """Resume from what the disk holds; a new node has an empty state and no entries.
+
+        ``base`` is the last entry that the snapshot on disk covers, ``membership`` the one in
+        force there, and ``entries`` follow it. ``ValueError`` for an entry that this release
+        cannot read.
+        """
+        self.state = State(options, membership, hard_state, entries, random_ticks, base=base)
         self._saving: Save | None = None
 
     # --- inputs ----------------------------------------------------------------------
@@ -59,37 +65,38 @@ class Core:
         state = self.state
         state.election_elapsed += 1
         if state.role is Role.LEADER:
-            self._tick_leader()
+            replication.tick(state)
         elif state.election_elapsed >= state.election_timeout:
-            self._settle(election.pre_campaign(state), pre=True)
+            election.on_silence(state)
 
-    def _tick_leader(self) -> None:
-        state = self.state
-        state.heartbeat_elapsed += 1
-        if state.heartbeat_elapsed >= state.options.heartbeat_ticks:
-            state.heartbeat_elapsed = 0
-            replication.heartbeat(state)
-        else:
-            replication.spread_commit(state)
-        if state.election_elapsed >= state.options.election_ticks_max:
-            state.election_elapsed = 0
-            if not replication.is_quorum_active(state):
-                state.become_follower(state.term, None, "a majority is silent (CheckQuorum)")
+    def step(self, message: Message) -> None:
+        """Handle one message from another node.
 
-    def propose(self, ticket: Ticket, data: bytes) -> None:
-        """Append a batch, or ask the leader to; the receipt comes with a later ``ready``.
+        ``ValueError`` for an entry that this release cannot read: the node must stop.
+        """
+        assert message.to == self.state.node, "the transport delivers only our own messages"
+        receiving.step(self.state, message)
 
-        No receipt comes if the leader's answer is lost: the outcome is then unknown.
+    def propose(self, ticket: Ticket, data: bytes, kind: EntryKind = EntryKind.COMMANDS) -> None:
+        """Append ``data``, or ask the leader to; the receipt comes with a later ``ready``.
+
+        A batch of commands, or with ``MEMBERSHIP`` an encoded change. No receipt comes if
+        the leader's answer is lost: the outcome is then unknown.
         """
         state = self.state
         if state.role is Role.LEADER:
-            state.receipts.append(Receipt(ticket, replication.propose(state, data)))
+            state.receipts.append(Receipt(ticket, *receiving.propose(state, kind, data)))
         elif state.leader is None:
             state.receipts.append(Receipt(ticket, None))
         else:
             state.send(
                 Propose(
-                    to=state.leader, sender=state.node, term=state.term, ticket=ticket, data=data
+                    to=state.leader,
+                    sender=state.node,
+                    term=state.term,
+                    ticket=ticket,
+                    data=data,
+                    kind=kind,
                 )
             )
 
@@ -105,115 +112,66 @@ class Core:
                 ReadIndex(to=state.leader, sender=state.node, term=state.term, ticket=ticket)
             )
 
-    def step(self, message: Message) -> None:
-        """Handle one message from another member."""
-        assert message.to == self.state.node, "the transport delivers only our own messages"
-        if message.sender not in self.state.membership.voters:
-            return  # no member (any more)
-        match message:
-            case AppendEntries():
-                self._on_append_entries(message)
-            case AppendResponse():
-                self._on_append_response(message)
-            case RequestVote():
-                self._on_request_vote(message)
-            case VoteResponse():
-                self._on_vote_response(message)
-            case Propose():
-                self._on_propose(message)
-            case ReadIndex():
-                self._on_read_index(message)
-            case ProposeResponse():
-                self.state.receipts.append(Receipt(message.ticket, message.entry))
-            case ReadIndexResponse():
-                self.state.read_states.append(ReadState(message.ticket, message.index))
-            case _:
-                assert_never(message)
+    # --- leadership ------------------------------------------------------------------
 
-    # --- messages --------------------------------------------------------------------
+    def transfer(self, target: NodeId | None) -> str:
+        """Hand leadership to ``target``, None: to the best voter (§3.10); "" or why not.
 
-    def _on_append_entries(self, append: AppendEntries) -> None:
+        A follower asks the leader, and learns nothing of a refusal.
+        """
         state = self.state
-        if append.term < state.term or self._leads(append.term):
-            following.refuse_append(state, append)
-            return
-        if append.term > state.term or state.role is not Role.FOLLOWER:
-            state.become_follower(append.term, append.sender, f"{append.sender} leads")
-        else:
-            state.follow(append.sender)
-        following.on_append_entries(state, append)
-
-    def _leads(self, term: Term) -> bool:
-        return self.state.role is Role.LEADER and self.state.term == term
-
-    def _on_append_response(self, response: AppendResponse) -> None:
-        if self._adopt(response.term, f"{response.sender} is in term {response.term}"):
-            return
-        if self._leads(response.term):
-            replication.on_append_response(self.state, response)
-
-    def _on_request_vote(self, request: RequestVote) -> None:
-        state = self.state
-        what = "pre-vote" if request.pre else "vote"
-        if request.term < state.term:
-            election.refuse_vote(state, request, f"{what}: its term is old")
-        elif request.term > state.term and state.hears_a_leader():
-            election.refuse_vote(state, request, f"{what}: {state.leader} is alive")
-        else:
-            if not request.pre:
-                self._adopt(request.term, f"{request.sender} campaigns")
-            election.answer_vote(state, request)
-
-    def _on_vote_response(self, response: VoteResponse) -> None:
-        granted_ahead = response.pre and response.granted  # its term is the one asked for
-        if not granted_ahead:
-            if self._adopt(response.term, f"{response.sender} is in term {response.term}"):
-                return
-            if response.term < self.state.term:
-                return
-        self._settle(election.count_vote(self.state, response), pre=response.pre)
-
-    def _on_propose(self, proposal: Propose) -> None:
-        state = self.state
-        entry: EntryId | None = None
         if state.role is Role.LEADER:
-            entry = replication.propose(state, proposal.data)
-            if entry is not None:
-                state.progress[proposal.sender].awaits = entry.index
+            return handing_over.begin(state, target)
+        if state.leader is None:
+            return "no leader is known"
         state.send(
-            ProposeResponse(
-                to=proposal.sender,
-                sender=state.node,
-                term=state.term,
-                ticket=proposal.ticket,
-                entry=entry,
-            )
+            TransferLeadership(to=state.leader, sender=state.node, term=state.term, target=target)
         )
+        return ""
 
-    def _on_read_index(self, read: ReadIndex) -> None:
-        request = ReadRequest(read.sender, read.ticket)
-        if self.state.role is Role.LEADER:
-            self.state.reads.add(request)
-        else:
-            self.state.answer_read(request, None)
+    def step_down(self, why: str) -> None:
+        """Stop leading, or running for it."""
+        if self.state.role is not Role.FOLLOWER:
+            self.state.become_follower(self.state.term, None, why)
 
-    # --- elections -------------------------------------------------------------------
+    def set_able(self, able: bool) -> None:
+        """Whether this node is fit to lead: if not, it neither campaigns nor stays leader."""
+        self.state.is_able = able
+        if not able:
+            self.step_down("it is not fit to lead")
 
-    def _adopt(self, term: Term, why: str) -> bool:
-        """A later term ends whatever we were doing (§3.3); true if it did."""
-        if term <= self.state.term:
-            return False
-        self.state.become_follower(term, None, why)
-        return True
+    # --- snapshots and membership ----------------------------------------------------
 
-    def _settle(self, result: VoteResult, *, pre: bool) -> None:
-        """Act on the state of a campaign: a won pre-vote starts the real one (§9.6)."""
-        if result is VoteResult.WON and pre:
-            self._settle(election.campaign(self.state), pre=False)
-        elif result is VoteResult.WON:
-            replication.lead(self.state)
-        elif result is VoteResult.LOST:
-            self.state.become_follower(self.state.term, None, "lost")
+    def install(self, snapshot: Snapshot) -> bool:
+        """The state machine of a snapshot from the leader was loaded: the log restarts there.
+
+        Call it in the turn that puts the state machine in place. False: the log has come as
+        far by itself, and the loaded state machine must be dropped.
+        """
+        return following.install(self.state, snapshot)
+
+    def offer(self, snapshot: Snapshot, keep_from: Index) -> None:
+        """``snapshot`` is complete on this node's disk, so followers may be sent it.
+
+        Entries below ``keep_from`` leave memory as far as it covers them and they are
+        applied and durable here.
+        """
+        sending_snapshots.offer(self.state, snapshot, keep_from)
+
+    @property
+    def sending(self) -> tuple[Snapshot, ...]:
+        """Snapshots on their way to followers: their files are still needed."""
+        found = (progress.snapshot for progress in self.state.progress.values())
+        return tuple(dict.fromkeys(snapshot for snapshot in found if snapshot is not None))
+
+    @property
+    def membership(self) -> Membership:
+        """The latest one in the log, decided or not: it is in force (§4.1)."""
+        return self.state.membership
+
+    def membership_at(self, index: Index) -> Membership:
+        """The one in force at ``index``, which is not below the beginning of the log."""
+        return self.state.memberships.at(index)
 
     # --- outputs ---------------------------------------------------------------------
 
@@ -231,9 +189,10 @@ class Core:
             tuple(state.receipts),
             tuple(state.read_states),
             tuple(state.events),
+            tuple(state.chunks),
+            tuple(state.chunks_wanted),
         )
-        for outbox in (state.messages, state.receipts, state.read_states, state.events):
-            outbox.clear()
+        state.clear_outboxes()
         return ready
 
     def _next_save(self) -> Save | None:
@@ -246,14 +205,15 @@ class Core:
             waiting = tuple(state.messages_after_sync)
             state.messages_after_sync.clear()
         changed = (state.term, state.vote) != (state.durable.term, state.durable.vote)
-        if not entries and not changed:
+        base, state.rebase = state.rebase, None
+        if not entries and not changed and base is None:
             state.messages.extend(waiting)
             return None
         # The hint covers only what the disk holds before this save, so that it is true
         # whatever part of the save a crash leaves.
         commit = min(state.log.commit, state.log.stable)
         hard_state = HardState(state.term, state.vote, commit)
-        self._saving = Save(hard_state, entries, waiting)
+        self._saving = Save(hard_state, entries, waiting, base)
         return self._saving
 
     def advance(self, save: Save) -> None:
@@ -263,7 +223,8 @@ class Core:
         self._saving = None
         state.durable = save.hard_state
         state.messages.extend(save.messages)
-        if save.entries:
+        # With a snapshot installed meanwhile, the next save makes void what this one wrote.
+        if save.entries and state.rebase is None:
             state.log.saved(save.entries[-1].id)
             if state.role is Role.LEADER:
                 replication.advance_commit(state)

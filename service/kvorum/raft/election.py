@@ -2,24 +2,52 @@
 
 A node that hears no leader first asks whether it *would* be elected (pre-vote):
 no term changes, so a node that was cut off cannot disturb anyone. Only with a
-majority behind it does it raise its term and ask for real votes.
+majority behind it does it raise its term and ask for real votes. Voters of the latest
+membership in the log are asked and counted, nobody else; but whoever asks is answered,
+since one's own membership may be behind (§4.1).
 """
 
+from kvorum.raft import replication
 from kvorum.raft.messages import RequestVote, VoteResponse
-from kvorum.raft.quorum import VoteResult, vote_result
+from kvorum.raft.quorum import VoteResult, election_result
 from kvorum.raft.ready import EventKind
 from kvorum.raft.state import State
 from kvorum.raft.types import Role, Term
 
 
+def on_silence(state: State) -> None:
+    """No leader was heard for the election timeout."""
+    if state.may_campaign():
+        _settle(state, pre_campaign(state), pre=True)
+        return
+    state.leader = None
+    state.restart_election_timer()
+
+
+def on_timeout_now(state: State) -> None:
+    """The leader says that our log is complete: no pre-vote, nor any more waiting (§3.10)."""
+    if state.may_campaign() and state.role in (Role.FOLLOWER, Role.PRE_CANDIDATE):
+        _settle(state, campaign(state, transfer=True), pre=False)
+
+
+def _settle(state: State, result: VoteResult, *, pre: bool) -> None:
+    """Act on the state of a campaign: a won pre-vote starts the real one (§9.6)."""
+    if result is VoteResult.WON and pre:
+        _settle(state, campaign(state), pre=False)
+    elif result is VoteResult.WON:
+        replication.lead(state)
+    elif result is VoteResult.LOST:
+        state.become_follower(state.term, None, "lost")
+
+
 def pre_campaign(state: State) -> VoteResult:
-    """No leader was heard for the election timeout: would a majority elect us?"""
+    """Would a majority elect us?"""
     state.role = Role.PRE_CANDIDATE
     state.leader = None
     state.votes = {state.node: True}
     state.restart_election_timer()
     state.tell(EventKind.PRE_CAMPAIGN)
-    for peer in state.peers:
+    for peer in state.electors:
         state.send(
             RequestVote(
                 to=peer,
@@ -29,11 +57,11 @@ def pre_campaign(state: State) -> VoteResult:
                 pre=True,
             )
         )
-    return vote_result(state.membership.voters, state.votes)
+    return election_result(state.membership, state.votes)
 
 
-def campaign(state: State) -> VoteResult:
-    """Raise the term, vote for ourselves, ask everyone (§3.4).
+def campaign(state: State, *, transfer: bool = False) -> VoteResult:
+    """Raise the term, vote for ourselves, ask every voter (§3.4).
 
     The requests wait for the disk: otherwise a crash could forget our own vote
     after it had helped to elect us (§3.8).
@@ -45,11 +73,17 @@ def campaign(state: State) -> VoteResult:
     state.votes = {state.node: True}
     state.restart_election_timer()
     state.tell(EventKind.CAMPAIGN)
-    for peer in state.peers:
+    for peer in state.electors:
         state.send_after_sync(
-            RequestVote(to=peer, sender=state.node, term=state.term, last=state.log.last)
+            RequestVote(
+                to=peer,
+                sender=state.node,
+                term=state.term,
+                last=state.log.last,
+                transfer=transfer,
+            )
         )
-    return vote_result(state.membership.voters, state.votes)
+    return election_result(state.membership, state.votes)
 
 
 def grants(state: State, request: RequestVote) -> bool:
@@ -111,6 +145,11 @@ def refuse_vote(state: State, request: RequestVote, why: str) -> None:
     )
 
 
+def on_vote(state: State, response: VoteResponse) -> None:
+    """An answer of our term, or a pre-vote for the next one."""
+    _settle(state, count_vote(state, response), pre=response.pre)
+
+
 def count_vote(state: State, response: VoteResponse) -> VoteResult:
     """Count an answer to the running campaign; others are too late to matter."""
     expected = Role.PRE_CANDIDATE if response.pre else Role.CANDIDATE
@@ -119,4 +158,4 @@ def count_vote(state: State, response: VoteResponse) -> VoteResult:
     if response.granted and response.pre and response.term != state.term + 1:
         return VoteResult.PENDING  # granted to an earlier campaign of ours
     state.votes[response.sender] = response.granted
-    return vote_result(state.membership.voters, state.votes)
+    return election_result(state.membership, state.votes)

@@ -5,8 +5,9 @@ decided, what is here. ``stable`` ≤ ``last``: what this node's disk holds. The
 cursors ``commit`` and ``stable`` are independent: a majority of others may decide
 an entry before our own disk has it (§10.2.1).
 
-Entry ``i`` stands at ``_entries[i - 1]``. The log begins at index 1 until
-compaction gives it a later beginning.
+The log begins behind ``base``, the last entry that was compacted away (§5.1): entry ``i``
+stands at ``_entries[i - 1 - base.index]``. Whatever a snapshot covers is committed, applied
+and on disk, so that no cursor is ever below ``base``.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,27 +23,35 @@ ENTRY_OVERHEAD_BYTES = 32
 
 
 class RaftLog:
-    def __init__(self, entries: Sequence[Entry], commit: Index) -> None:
-        """``entries`` are those found on disk, from index 1 on."""
+    def __init__(self, entries: Sequence[Entry], commit: Index, base: EntryId = ORIGIN) -> None:
+        """``entries`` are those found on disk, from behind ``base`` on."""
         self._entries = list(entries)
-        assert commit <= len(self._entries), "recovery verifies the commit hint"
-        self.commit = commit
-        self.applied = Index(0)
-        self.stable = Index(len(self._entries))
+        self.base = base
+        assert not entries or entries[0].index == base.index + 1, "a log begins behind its base"
+        assert commit <= self.last_index, "recovery verifies the commit hint"
+        self.commit = max(commit, base.index)
+        self.applied = base.index
+        self.stable = self.last_index
+
+    @property
+    def first_index(self) -> Index:
+        """Of the first entry that is here, or would be."""
+        return Index(self.base.index + 1)
 
     @property
     def last_index(self) -> Index:
-        return Index(len(self._entries))
+        return Index(self.base.index + len(self._entries))
 
     @property
     def last(self) -> EntryId:
-        return self._entries[-1].id if self._entries else ORIGIN
+        return self._entries[-1].id if self._entries else self.base
 
     def term_at(self, index: Index) -> Term | None:
-        """Term of an entry; 0 before the first; None if there is no such entry."""
-        if index == 0:
-            return Term(0)
-        return self._entries[index - 1].term if index <= len(self._entries) else None
+        """Term of an entry; that of ``base`` is known too; None if there is no such entry."""
+        at = index - self.base.index
+        if at > 0:
+            return self._entries[at - 1].term if at <= len(self._entries) else None
+        return None if at else self.base.term
 
     def contains(self, entry: EntryId) -> bool:
         """The consistency check of AppendEntries (§3.5)."""
@@ -50,17 +59,20 @@ class RaftLog:
 
     def slice(self, first: Index, bytes_max: int) -> tuple[Entry, ...]:
         """Entries from ``first`` on: at least one if there is one, then up to ``bytes_max``."""
-        end, size = first - 1, 0
+        begin = first - 1 - self.base.index
+        assert begin >= 0, "those before are gone"
+        end, size = begin, 0
         while end < len(self._entries):
             size += len(self._entries[end].data) + ENTRY_OVERHEAD_BYTES
-            if size > bytes_max and end >= first:
+            if size > bytes_max and end > begin:
                 break
             end += 1
-        return tuple(self._entries[first - 1 : end])
+        return tuple(self._entries[begin:end])
 
     def page(self, first: Index, limit: int) -> Sequence[Entry]:
-        """At most ``limit`` entries from ``first`` on, for people to look at."""
-        return self._entries[first - 1 : first - 1 + limit]
+        """At most ``limit`` of the entries here from ``first`` on, for people to look at."""
+        begin = max(first - 1 - self.base.index, 0)
+        return self._entries[begin : begin + limit]
 
     # --- changing it -----------------------------------------------------------------
 
@@ -76,19 +88,39 @@ class RaftLog:
         delayed message cannot remove what a later one brought. Returns the index
         of the first entry removed, None if none was.
         """
+        begin = prev - self.base.index
+        assert begin >= 0, "what was compacted is not replaced"
         for offset, entry in enumerate(entries):
-            at = prev + offset
+            at = begin + offset
             if at < len(self._entries):
                 if self._entries[at].term == entry.term:
                     continue
-                assert at >= self.commit, "a committed entry is never replaced (§3.6.3)"
+                assert entry.index > self.commit, "a committed entry is never replaced (§3.6.3)"
                 del self._entries[at:]
-                self.stable = min(self.stable, Index(at))
+                self.stable = min(self.stable, self.last_index)
                 self._entries.extend(entries[offset:])
-                return Index(at + 1)
+                return entry.index
             self._entries.extend(entries[offset:])
             break
         return None
+
+    # --- its beginning (§5.1) ----------------------------------------------------------
+
+    def compact(self, index: Index) -> None:
+        """Drop entries up to ``index``: a snapshot stands for them."""
+        assert index <= min(self.applied, self.stable), "only what is done with may go"
+        term = self.term_at(index)
+        if term is None:
+            return  # they are gone already
+        del self._entries[: index - self.base.index]
+        self.base = EntryId(term, index)
+
+    def restart(self, base: EntryId) -> None:
+        """A snapshot from elsewhere stands for everything up to ``base``; nothing else is kept."""
+        assert base.index > self.commit, "committed entries are not thrown away"
+        self._entries.clear()
+        self.base = base
+        self.commit = self.applied = self.stable = base.index
 
     # --- conflict back-up (§3.5, "roll back quickly") -----------------------------------
 
@@ -100,14 +132,18 @@ class RaftLog:
         term = self.term_at(prev.index)
         if term is None:
             return EntryId(Term(0), Index(self.last_index + 1))
-        return EntryId(term, Index(bisect_left(self._entries, term, key=_term_of) + 1))
+        first = bisect_left(self._entries, term, key=_term_of)
+        return EntryId(term, Index(self.base.index + first + 1))
 
     def next_to_try(self, conflict: EntryId) -> Index:
-        """Where a leader should probe next, given a follower's conflict."""
+        """Where a leader should probe next, given a follower's conflict.
+
+        At or below ``base`` it means that the follower needs entries which are gone.
+        """
         if not conflict.term:
             return conflict.index  # their log is too short: its end
-        end = bisect_right(self._entries, conflict.term, key=_term_of)
-        if end and self._entries[end - 1].term == conflict.term:
+        end = Index(self.base.index + bisect_right(self._entries, conflict.term, key=_term_of))
+        if self.term_at(end) == conflict.term:
             return Index(end + 1)  # our last entry of that term may agree with theirs
         # All of ours after ``end`` are of later terms than anything theirs up to there.
         return min(Index(end + 1), conflict.index)
@@ -120,7 +156,7 @@ class RaftLog:
 
     def uncommitted_bytes(self) -> int:
         """What is in the log without being decided."""
-        return sum(len(entry.data) for entry in self._entries[self.commit :])
+        return sum(len(entry.data) for entry in self._entries[self.commit - self.base.index :])
 
     def saved(self, last: EntryId) -> None:
         """The disk holds everything up to ``last``, unless it was replaced meanwhile."""
@@ -132,12 +168,12 @@ class RaftLog:
 
         At most ``limit``, and those after the first only within ``bytes_max``.
         """
-        end, size = self.applied, 0
-        while end < min(self.commit, self.applied + limit):
+        begin = end = self.applied - self.base.index
+        commit, size = self.commit - self.base.index, 0
+        while end < min(commit, begin + limit):
             size += len(self._entries[end].data)
-            if size > bytes_max and end > self.applied:
+            if size > bytes_max and end > begin:
                 break
-            end = Index(end + 1)
-        committed = tuple(self._entries[self.applied : end])
-        self.applied = end
-        return committed
+            end += 1
+        self.applied = Index(self.base.index + end)
+        return tuple(self._entries[begin:end])

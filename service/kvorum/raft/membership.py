@@ -29,6 +29,11 @@ def new_member_id(address: str, index: Index) -> NodeId:
     return NodeId(f"{address}#{index:x}")
 
 
+def index_of_birth(node: NodeId) -> Index:
+    """Of the entry that added a member; 0 for those that were there from the beginning."""
+    return Index(int(node.partition("#")[2] or "0", 16))
+
+
 class Membership(Struct, frozen=True, forbid_unknown_fields=True):
     """The members in a fixed order; ``outgoing`` is not empty while joint.
 
@@ -65,6 +70,16 @@ class Membership(Struct, frozen=True, forbid_unknown_fields=True):
     def at_address(self, address: str) -> NodeId | None:
         """The member that is reached there."""
         return next((m for m in self.members if address_of(m) == address), None)
+
+    def describe(self) -> str:
+        """One line for people."""
+        named = {
+            "voters": self.voters,
+            "outgoing": self.outgoing,
+            "learners": self.learners,
+            "heirs": self.heirs,
+        }
+        return "; ".join(f"{role} {', '.join(ids)}" for role, ids in named.items() if ids)
 
 
 NOBODY = Membership(())

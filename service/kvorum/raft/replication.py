@@ -5,13 +5,14 @@ Nothing is sent while messages are being handled. ``flush`` runs once per
 commit index and the read round together.
 """
 
+from kvorum.raft import log_keeping, reconfiguration, sending_snapshots, transfer
 from kvorum.raft.messages import AppendEntries, AppendResponse
 from kvorum.raft.progress import Progress, ProgressState
-from kvorum.raft.quorum import committed_index, majority
+from kvorum.raft.quorum import Electorate, committed_index, is_majority
 from kvorum.raft.read_only import ReadQueue
 from kvorum.raft.ready import EventKind
 from kvorum.raft.state import State
-from kvorum.raft.types import Entry, EntryId, EntryKind, Index, NodeId, Role
+from kvorum.raft.types import ORIGIN, Entry, EntryId, EntryKind, Index, NodeId, Role
 
 
 def lead(state: State) -> None:
@@ -22,31 +23,39 @@ def lead(state: State) -> None:
     state.election_elapsed = 0
     state.heartbeat_elapsed = 0
     state.reads = ReadQueue()
-    options = state.options
-    state.progress = {
-        peer: Progress(
-            Index(state.log.last_index + 1),
-            inflight_max=options.inflight_appends_max,
-            inflight_bytes_max=options.inflight_bytes_max,
-        )
-        for peer in state.peers
-    }
+    state.refresh_progress()
     state.tell(EventKind.LEADER)
-    append(state, EntryKind.NOOP, b"")
+    log_keeping.append(state, EntryKind.NOOP, b"")
 
 
 def propose(state: State, data: bytes) -> EntryId | None:
-    """Append a batch; None if too much is undecided already."""
+    """Append a batch; None if too much is undecided already, or leadership is handed over."""
+    if state.transfer is not None or state.is_resigning:
+        return None
     if state.log.uncommitted_bytes() + len(data) > state.options.uncommitted_bytes_max:
         return None
-    return append(state, EntryKind.COMMANDS, data)
+    return log_keeping.append(state, EntryKind.COMMANDS, data)
 
 
-def append(state: State, kind: EntryKind, data: bytes) -> EntryId:
-    """Put one entry at the end of our own log; ``flush`` sends it."""
-    entry = Entry(state.term, Index(state.log.last_index + 1), kind, data)
-    state.log.append(entry)
-    return entry.id
+def tick(state: State) -> None:
+    """Heartbeats at their interval; patience with those who do not answer."""
+    state.heartbeat_elapsed += 1
+    if state.heartbeat_elapsed >= state.options.heartbeat_ticks:
+        state.heartbeat_elapsed = 0
+        heartbeat(state)
+    else:
+        spread_commit(state)
+    for peer, progress in state.progress.items():
+        progress.silent_ticks += 1
+        if progress.state is ProgressState.SNAPSHOT:
+            sending_snapshots.tick(state, peer, progress)
+    if state.membership.heirs:
+        reconfiguration.promote_heirs(state)
+    transfer.tick(state)
+    if state.election_elapsed >= state.options.election_ticks_max:
+        state.election_elapsed = 0
+        if not is_quorum_active(state):
+            state.become_follower(state.term, None, "a majority is silent (CheckQuorum)")
 
 
 # --- sending -------------------------------------------------------------------------
@@ -58,10 +67,18 @@ def flush(state: State) -> None:
         confirm_reads(state)  # with a single voter there is nobody to ask
     for peer, progress in state.progress.items():
         _flush_peer(state, peer, progress)
+    if state.departing:
+        _dismiss(state)
+    if state.transfer is not None:
+        transfer.proceed(state)
+    if state.is_resigning:
+        reconfiguration.resign(state)
 
 
 def _flush_peer(state: State, peer: NodeId, progress: Progress) -> None:
     log = state.log
+    if progress.next <= log.base.index:
+        sending_snapshots.attend(state, peer, progress)
     while progress.next <= log.last_index and progress.may_send_entries():
         entries = log.slice(progress.next, state.options.append_bytes_max)
         _send_append(state, peer, progress, entries)
@@ -71,12 +88,17 @@ def _flush_peer(state: State, peer: NodeId, progress: Progress) -> None:
         _send_append(state, peer, progress, ())
 
 
+def _dismiss(state: State) -> None:
+    """Members that were removed hear it from us once: we do not answer them any more."""
+    for peer, progress in state.departing.items():
+        if progress.next > state.log.base.index:
+            _flush_peer(state, peer, progress)
+    state.departing = {}
+
+
 def _send_append(
     state: State, peer: NodeId, progress: Progress, entries: tuple[Entry, ...]
 ) -> None:
-    prev = Index(progress.next - 1)
-    term = state.log.term_at(prev)
-    assert term is not None, "next is at most one past the end of the log"
     progress.due = False
     progress.commit_sent = state.log.commit
     progress.round_sent = state.reads.round
@@ -85,12 +107,25 @@ def _send_append(
             to=peer,
             sender=state.node,
             term=state.term,
-            prev=EntryId(term, prev),
+            prev=_before(state, progress),
             entries=entries,
             commit=state.log.commit,
             round=state.reads.round,
         )
     )
+
+
+def _before(state: State, progress: Progress) -> EntryId:
+    """What precedes the next entry; with a snapshot under way, what every log begins with.
+
+    That makes a heartbeat which any follower accepts, and learns nothing new from.
+    """
+    if progress.state is ProgressState.SNAPSHOT:
+        return ORIGIN
+    prev = Index(progress.next - 1)
+    term = state.log.term_at(prev)
+    assert term is not None, "next is at most one past the end of the log"
+    return EntryId(term, prev)
 
 
 def spread_commit(state: State) -> None:
@@ -115,47 +150,69 @@ def heartbeat(state: State) -> None:
 
 
 def on_append_response(state: State, response: AppendResponse) -> None:
-    progress = state.progress[response.sender]
+    progress = state.progress.get(response.sender)
+    if progress is None:
+        return  # it is no member any more
     if response.match > state.log.last_index or response.round > state.reads.round:
         return  # acknowledges what this leader never sent
-    progress.recent_active = True
+    progress.heard()
     if response.round > progress.round_acked:
         progress.round_acked = response.round
         confirm_reads(state)
     if response.success:
-        if progress.accepted(response.match):
-            advance_commit(state)
+        _on_accepted(state, progress, response.match)
     elif response.conflict:
-        if progress.is_below_acknowledged(response.conflict):
-            state.tell(
-                EventKind.LOST_ENTRIES,
-                response.sender,
-                f"it had acknowledged index {progress.match}",
-            )
-            progress.forget()
-        if not progress.is_stale_refusal(response.rejected):
-            retry = state.log.next_to_try(response.conflict)
-            progress.refused(min(retry, response.rejected))
+        _on_refused(state, progress, response, response.conflict)
+
+
+def _on_accepted(state: State, progress: Progress, match: Index) -> None:
+    if progress.state is ProgressState.SNAPSHOT and match < state.log.base.index:
+        return  # it still needs what is gone
+    if progress.accepted(match):
+        advance_commit(state)
+
+
+def _on_refused(
+    state: State, progress: Progress, response: AppendResponse, conflict: EntryId
+) -> None:
+    if progress.is_below_acknowledged(conflict):
+        state.tell(
+            EventKind.LOST_ENTRIES,
+            response.sender,
+            f"it had acknowledged index {progress.match}",
+        )
+        progress.forget()
+    if not progress.is_stale_refusal(response.rejected):
+        retry = state.log.next_to_try(conflict)
+        progress.refused(min(retry, response.rejected))
 
 
 def advance_commit(state: State) -> None:
-    """Commit what a majority stores, if it is of our own term (§3.6.2, Figure 3.7).
-
-    Our own disk counts like any other: up to ``stable``, not up to the log's end.
-    """
+    """Commit what every majority stores, if it is of our own term (§3.6.2, Figure 3.7)."""
     log = state.log
-    match = [progress.match for progress in state.progress.values()]
-    index = committed_index([*match, log.stable])
+    index = min([_stored(state, electorate) for electorate in state.electorates])
     if index > log.commit and log.term_at(index) == state.term:
-        log.commit = index
+        log_keeping.commit_to(state, index)
+        if state.membership.is_joint or not state.electorates[0].with_us:
+            reconfiguration.proceed(state)
+
+
+def _stored(state: State, electorate: Electorate) -> Index:
+    """What its majority stores. Our own disk counts up to ``stable``, not to the log's end."""
+    progress = state.progress
+    match = [progress[voter].match for voter in electorate.others]
+    if electorate.with_us:
+        match.append(state.log.stable)
+    return committed_index(match)
 
 
 def is_quorum_active(state: State) -> bool:
-    """Has a majority been heard since the last call (§6.2)?"""
-    active = 1 + sum(progress.recent_active for progress in state.progress.values())
-    for progress in state.progress.values():
-        progress.recent_active = False
-    return active >= majority(len(state.membership.voters))
+    """Has every majority been heard since the last call (§6.2)?"""
+    progress = state.progress
+    is_active = is_majority(state.electorates, lambda voter: progress[voter].recent_active)
+    for one in progress.values():
+        one.recent_active = False
+    return is_active
 
 
 # --- reads ---------------------------------------------------------------------------
@@ -167,12 +224,12 @@ def _may_read(state: State) -> bool:
 
 
 def confirm_reads(state: State) -> None:
-    """Answer the open round if a majority, ourselves included, has acknowledged it."""
+    """Answer the open round once every majority has acknowledged it."""
     reads = state.reads
     if not reads.checking:
         return
-    acked = 1 + sum(p.round_acked >= reads.round for p in state.progress.values())
-    if acked < majority(len(state.membership.voters)):
+    progress = state.progress
+    if not is_majority(state.electorates, lambda v: progress[v].round_acked >= reads.round):
         return
     index, requests = reads.confirm()
     for request in requests:

@@ -2,14 +2,28 @@
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.log import RaftLog
-from kvorum.raft.membership import Membership
-from kvorum.raft.messages import AppendResponse, Message, ReadIndexResponse
+from kvorum.raft.membership import NOBODY, Membership, index_of_birth
+from kvorum.raft.memberships import Memberships
+from kvorum.raft.messages import AppendResponse, InstallSnapshot, Message, ReadIndexResponse
 from kvorum.raft.progress import Progress
+from kvorum.raft.quorum import electorates_of
 from kvorum.raft.read_only import ReadQueue, ReadRequest
-from kvorum.raft.ready import Event, EventKind, ReadState, Receipt
-from kvorum.raft.types import Entry, HardState, Index, NodeId, Role, Term
+from kvorum.raft.ready import ChunkWanted, Event, EventKind, ReadState, Receipt
+from kvorum.raft.snapshot import Snapshot
+from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId, Role, Term
+
+
+class Transfer(Struct):
+    """A leader's attempt to hand over (§3.10), and how old it is in ticks."""
+
+    target: NodeId
+    elapsed: int = 0
+    sent: int = 0  # TimeoutNow messages so far
+    sent_at: int = 0
 
 
 class State:
@@ -22,18 +36,22 @@ class State:
         hard_state: HardState,
         entries: Sequence[Entry],
         random_ticks: RandomTicks,
+        *,
+        base: EntryId,
     ) -> None:
         self.options = options
-        self.membership = membership
-        self.peers = membership.peers_of(options.node)
-        self.log = RaftLog(entries, hard_state.commit)
+        self.log = RaftLog(entries, hard_state.commit, base)
+        self.snapshot: Snapshot | None = None  # the newest one here: followers may get it
+        self.rebase: EntryId | None = None  # a snapshot was installed that the disk's log ignores
         self.role = Role.FOLLOWER
-        self.term = hard_state.term
-        self.vote = hard_state.vote
+        # A snapshot reaches the disk before the log notes the term that it came in.
+        self.term = max(hard_state.term, base.term)
+        self.vote = hard_state.vote if self.term == hard_state.term else None
         self.leader: NodeId | None = None
         self.leader_commit = Index(0)  # what it said it had committed; ours may lag behind
         self.durable = hard_state  # term and vote that the disk holds
 
+        self.is_able = True  # whether the node is fit to lead
         self.election_elapsed = 0  # ticks since a leader was heard, or a campaign began
         self.heartbeat_elapsed = 0
         self._random_ticks = random_ticks
@@ -42,6 +60,9 @@ class State:
 
         self.votes: dict[NodeId, bool] = {}  # answers to the running campaign
         self.progress: dict[NodeId, Progress] = {}  # empty unless leader
+        self.departing: dict[NodeId, Progress] = {}  # they hear once more that they left
+        self.transfer: Transfer | None = None
+        self.is_resigning = False  # a leader that its own change of the membership removed
         self.reads = ReadQueue()
 
         self.messages: list[Message] = []
@@ -49,10 +70,71 @@ class State:
         self.receipts: list[Receipt] = []
         self.read_states: list[ReadState] = []
         self.events: list[Event] = []
+        self.chunks: list[InstallSnapshot] = []
+        self.chunks_wanted: list[ChunkWanted] = []
+
+        self.memberships = Memberships(base.index, membership, entries)
+        self.is_removed = False
+        self.use_latest_membership()
+        self.note_decided_membership()
 
     @property
     def node(self) -> NodeId:
         return self.options.node
+
+    # --- membership ----------------------------------------------------------------------
+
+    def use_latest_membership(self) -> None:
+        """The latest in the log is in force, decided or not (§4.1)."""
+        membership, node = self.memberships.latest, self.node
+        self.membership = membership
+        self.peers = membership.peers_of(node)
+        self.electors = tuple(peer for peer in self.peers if membership.is_voter(peer))
+        self.electorates = electorates_of(membership, node)
+        self.next_decision = self.memberships.after(self.log.commit)
+        if self.role is Role.LEADER:
+            self.refresh_progress()
+
+    def note_decided_membership(self) -> None:
+        """The commit index passed an entry that changes the membership."""
+        commit = self.log.commit
+        self.next_decision = self.memberships.after(commit)
+        decided = self.memberships.at(commit)
+        was_here = decided != NOBODY and index_of_birth(self.node) <= commit
+        if was_here and self.node not in decided.members and not self.is_removed:
+            self.is_removed = True
+            self.tell(EventKind.REMOVED, why="it is no member of its cluster any more")
+        if self.role is Role.LEADER:
+            self.refresh_progress()
+
+    def may_campaign(self) -> bool:
+        """Only a voter that is fit to lead.
+
+        One that is leaving still may until that is decided: perhaps nobody else who could
+        complete the change has as much of the log (§4.2.2).
+        """
+        if not self.is_able:
+            return False
+        return any(m.is_voter(self.node) for m in self.memberships.since(self.log.commit))
+
+    # --- followers -----------------------------------------------------------------------
+
+    def refresh_progress(self) -> None:
+        """A leader follows up all members, and those leaving until that is decided."""
+        known = self.memberships.since(self.log.commit)
+        members = dict.fromkeys(m for one in reversed(known) for m in one.peers_of(self.node))
+        before = self.progress
+        self.progress = {peer: before.get(peer) or self._new_progress() for peer in members}
+        for peer in before.keys() - members.keys():
+            before[peer].due = True
+            self.departing[peer] = before[peer]
+
+    def _new_progress(self) -> Progress:
+        return Progress(
+            Index(self.log.last_index + 1),
+            inflight_max=self.options.inflight_appends_max,
+            inflight_bytes_max=self.options.inflight_bytes_max,
+        )
 
     # --- outboxes --------------------------------------------------------------------
 
@@ -84,6 +166,15 @@ class State:
     def tell(self, kind: EventKind, node: NodeId | None = None, why: str = "") -> None:
         self.events.append(Event(kind, self.term, node, why))
 
+    def clear_outboxes(self) -> None:
+        """``ready()`` took what they held."""
+        self.messages.clear()
+        self.receipts.clear()
+        self.read_states.clear()
+        self.events.clear()
+        self.chunks.clear()
+        self.chunks_wanted.clear()
+
     # --- roles -----------------------------------------------------------------------
 
     def restart_election_timer(self) -> None:
@@ -114,6 +205,10 @@ class State:
     def _abdicate(self, why: str) -> None:
         self.tell(EventKind.STEP_DOWN, why=why)
         self.progress = {}
+        self.departing = {}
+        self.transfer = None
+        self.is_resigning = False
+        self.chunks_wanted.clear()
         for request in self.reads.drop():
             self.answer_read(request, None)
 

@@ -1,9 +1,8 @@
 """What the driver may rely on, and what it must not do."""
 
-import pytest
 
 from kvorum.raft.core import Core
-from kvorum.raft.membership import Membership
+from kvorum.raft.membership import NOBODY, Membership
 from kvorum.raft.messages import AppendEntries
 from kvorum.raft.types import HardState, Role, Ticket
 from tests.support.raft_cores import (
@@ -25,9 +24,13 @@ from tests.support.raft_cores import (
 )
 
 
-def test_a_core_must_be_a_member() -> None:
-    with pytest.raises(AssertionError, match="member of its cluster"):
-        Core(options(9), Membership((node_id(1), node_id(2))), latest, HardState())
+def test_a_core_may_be_told_of_nobody() -> None:
+    """A node that is to join waits for a leader, and does not campaign (§4.2.1)."""
+    core = Core(options(9), NOBODY, latest, HardState())
+    time_out(core)
+    assert (core.state.role, drain(core).messages) == (Role.FOLLOWER, [])
+    feed(core, append_entries(2, 1, to=9, term=1))
+    assert (core.state.leader, core.state.log.last_index) == ("2", 1)
 
 
 def test_peers_keep_their_order() -> None:
