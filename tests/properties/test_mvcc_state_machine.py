@@ -92,8 +92,8 @@ def test_agrees_with_the_model(log: list[tuple[Stamp, list[Command]]]) -> None:
     machine, model = StateMachine(), Model()
     for index, (stamp, commands) in enumerate(log, start=1):
         assert machine.apply(index, batch(stamp, commands)) == model.apply(stamp, commands)
-        assert machine._store._records == model.records
-        assert list(machine._outcomes._oldest_first) == model.outcomes
+        assert dict(machine._store) == model.records
+        assert [outcome for outcome, _index in machine._outcomes] == model.outcomes
         assert {o.request_id: o for o in model.outcomes} == machine._outcomes._by_id
         assert machine.revision == model.revision
         assert machine.size_bytes == sum(len(k) + len(r.value) for k, r in model.records.items())
@@ -115,6 +115,6 @@ def test_a_retry_of_a_whole_entry_changes_only_retention(
         for _ in range(1 + twice[number - 1]):
             index += 1
             assert repeated.apply(index, data) == first
-    assert repeated._store._records == once._store._records
+    assert dict(repeated._store) == dict(once._store)
     assert repeated._outcomes._by_id == once._outcomes._by_id
     assert repeated.revision == once.revision

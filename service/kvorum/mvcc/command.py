@@ -66,7 +66,20 @@ class Delete(_Command, frozen=True, tag=3):
     after_index: int = FIRST_ATTEMPT
 
 
-Command = Put | CompareAndSet | Delete
+class Introduce(_Command, frozen=True, tag=4):
+    """A member tells ``uid`` (of its data directory) and ``name`` (its SELF_ID); no client does.
+
+    The first uid of a member's id stays; the name may change.
+    """
+
+    request_id: str
+    member: str
+    uid: str
+    name: str
+    after_index: int = FIRST_ATTEMPT
+
+
+Command = Put | CompareAndSet | Delete | Introduce
 
 
 class Stamp(Struct, frozen=True, gc=False):

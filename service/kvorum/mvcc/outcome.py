@@ -14,6 +14,8 @@ READ_MISSING_MESSAGE = "key not found"
 """For a read of a missing key; a write of one answers :func:`missing_key_message`."""
 EXPIRED_MESSAGE = "an earlier attempt may have been applied and forgotten"
 """For a command that was on its way for longer than outcomes are kept."""
+MEMBER_TAKEN_MESSAGE = "this member is known with another uid"
+"""For an introduction under the id of a member whose data directory is another one."""
 INTERNAL_KEY_MESSAGE = "cannot get value of internal key"
 """For a client that names the key under which outcomes are kept."""
 
@@ -30,6 +32,7 @@ class Status(IntEnum):
     KEY_NOT_FOUND = 1
     VALUE_MISMATCH = 2
     EXPIRED = 3  # not executed: an earlier attempt may have been, and been forgotten
+    CONFLICT = 4  # what it names belongs to somebody else
 
 
 class Outcome(Struct, frozen=True, gc=False):

@@ -6,10 +6,28 @@ leader's time and two limits, and every replica drops the same outcomes after
 the same entry. Time never goes back here.
 """
 
+from array import array
 from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 from kvorum.mvcc.command import UNSTAMPED, Stamp
+from kvorum.mvcc.digest import PRIME, outcome_digest
 from kvorum.mvcc.outcome import Outcome
+
+SEGMENT_OUTCOMES: Final = 1024
+
+
+class _Segment:
+    """Neighbours in time; grows at its end and is never changed otherwise, so views share it."""
+
+    __slots__ = ("digests", "indexes", "outcomes")
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.indexes = array("Q")  # of their entries, in the same order
+        self.digests = array("Q")
 
 
 class Outcomes:
@@ -19,19 +37,29 @@ class Outcomes:
     below ``forgotten_index`` may be gone.
     """
 
-    __slots__ = ("_by_id", "_indexes", "_oldest_first", "forgotten_index", "now_ms")
+    __slots__ = ("_by_id", "_first", "_segments", "_sum", "forgotten_index", "now_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, *, now_ms: int = 0, forgotten_index: int = 0) -> None:
         self._by_id: dict[str, Outcome] = {}
         # Beside the dict, because finding the first item of a dict that is
         # emptied from its front takes longer with every item removed.
-        self._oldest_first: deque[Outcome] = deque()
-        self._indexes: deque[int] = deque()  # of their entries, in the same order
-        self.now_ms = 0
-        self.forgotten_index = 0
+        self._segments: deque[_Segment] = deque((_Segment(),))
+        self._first = 0  # position of the oldest in the first segment
+        self._sum = 0
+        self.now_ms = now_ms
+        self.forgotten_index = forgotten_index
 
     def __len__(self) -> int:
-        return len(self._oldest_first)
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[tuple[Outcome, int]]:
+        """What is kept with the indexes of its entries, oldest first; not while adding."""
+        return self.view()
+
+    @property
+    def digest(self) -> int:
+        """Of all that is kept (:mod:`kvorum.mvcc.digest`)."""
+        return self._sum % PRIME
 
     def get(self, request_id: str) -> Outcome | None:
         return self._by_id.get(request_id)
@@ -40,8 +68,15 @@ class Outcomes:
         """Keep the first outcome of a request id, made at ``now_ms`` by entry ``index``."""
         assert outcome.request_id not in self._by_id, "a request id has one outcome"
         self._by_id[outcome.request_id] = outcome
-        self._oldest_first.append(outcome)
-        self._indexes.append(index)
+        segment = self._segments[-1]
+        if len(segment.outcomes) == SEGMENT_OUTCOMES:
+            segment = _Segment()
+            self._segments.append(segment)
+        segment.outcomes.append(outcome)
+        segment.indexes.append(index)
+        digest = outcome_digest(outcome, index)
+        segment.digests.append(digest)
+        self._sum += digest
 
     def advance_time(self, stamp: Stamp) -> int:
         """Take over a batch's time before its commands run; returns ``now_ms``."""
@@ -57,10 +92,49 @@ class Outcomes:
         """
         if stamp == UNSTAMPED:
             return
-        oldest_first = self._oldest_first
+        surplus = len(self._by_id) - stamp.outcomes_count_max
         born_min_ms = self.now_ms - stamp.outcomes_age_s_max * 1000
-        while oldest_first and (
-            len(oldest_first) > stamp.outcomes_count_max or oldest_first[0].time_ms < born_min_ms
-        ):
-            del self._by_id[oldest_first.popleft().request_id]
-            self.forgotten_index = self._indexes.popleft()
+        while self._by_id and self._drop_from_first_segment(surplus, born_min_ms):
+            surplus = len(self._by_id) - stamp.outcomes_count_max
+
+    def _drop_from_first_segment(self, surplus: int, born_min_ms: int) -> bool:
+        """Drop the oldest while one is surplus or too old; whether the segment was used up."""
+        segment, first, by_id = self._segments[0], self._first, self._by_id
+        outcomes, position = segment.outcomes, self._first
+        for oldest in islice(outcomes, first, None):
+            if position - first >= surplus and oldest.time_ms >= born_min_ms:
+                break
+            del by_id[oldest.request_id]
+            position += 1
+        if position > first:
+            self.forgotten_index = segment.indexes[position - 1]
+            self._sum -= sum(segment.digests[first:position])
+            self._first = position
+        if position < len(outcomes):
+            return False
+        self._segments.popleft()
+        self._first = 0
+        if not self._segments:
+            self._segments.append(_Segment())
+        return True
+
+    def view(self) -> Iterator[tuple[Outcome, int]]:
+        """What is kept now, oldest first, whatever comes and goes from here on."""
+        segments = tuple(self._segments)
+        return _read(segments, self._first, len(segments[-1].outcomes))
+
+    def drain(self) -> Iterator[None]:
+        """Give the outcomes back to memory, a segment at each step: all at once takes long."""
+        while self._segments:
+            for outcome in self._segments.popleft().outcomes:
+                self._by_id.pop(outcome.request_id, None)
+            yield
+
+
+def _read(segments: tuple[_Segment, ...], first: int, end: int) -> Iterator[tuple[Outcome, int]]:
+    """From position ``first`` of the first segment to ``end`` of the last."""
+    for segment in segments[:-1]:
+        yield from zip(segment.outcomes[first:], segment.indexes[first:], strict=True)
+        first = 0
+    last = segments[-1]
+    yield from zip(last.outcomes[first:end], last.indexes[first:end], strict=True)

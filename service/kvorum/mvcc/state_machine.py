@@ -4,37 +4,42 @@ The state is a function of the entries applied: nothing here reads a clock, a
 setting or the environment, and nothing depends on the interpreter's limits.
 """
 
-from typing import assert_never
+from collections.abc import Collection, Iterator, Mapping
 
-from kvorum.mvcc.command import Command, CompareAndSet, Delete, Put, decode_batch
-from kvorum.mvcc.json_value import json_equal
-from kvorum.mvcc.outcome import (
-    EXPIRED_MESSAGE,
-    MISMATCH_MESSAGE,
-    SUCCESS_MESSAGE,
-    Outcome,
-    Status,
-    missing_key_message,
-)
+from kvorum.mvcc.command import decode_batch
+from kvorum.mvcc.digest import combine
+from kvorum.mvcc.execution import Execution
+from kvorum.mvcc.members import Introduction, Members
+from kvorum.mvcc.outcome import Outcome
 from kvorum.mvcc.outcomes import Outcomes
-from kvorum.mvcc.store import Record, Store
-
-# Looked up once: fetching a member of an enum costs more than a dict access.
-_SUCCESS = Status.SUCCESS
+from kvorum.mvcc.record import Record
+from kvorum.mvcc.snapshot import FrozenState, Head
+from kvorum.mvcc.store import Store
 
 
 class StateMachine:
-    """The replicated state of one node: the store, and the outcomes of its commands.
+    """The replicated state of one node: the store, its members, the outcomes of its commands.
 
     Entries are applied one by one in the order of the log, each exactly once.
     """
 
-    __slots__ = ("_applied_index", "_outcomes", "_store")
+    __slots__ = ("_applied_index", "_execution", "_members", "_outcomes", "_store")
 
-    def __init__(self) -> None:
-        self._store = Store()
-        self._outcomes = Outcomes()
-        self._applied_index = 0
+    def __init__(
+        self,
+        *,
+        applied_index: int = 0,
+        store: Store | None = None,
+        outcomes: Outcomes | None = None,
+        members: Members | None = None,
+    ) -> None:
+        """Empty, or made of parts that nobody else uses."""
+        self._set_contents(
+            applied_index,
+            Store() if store is None else store,
+            Outcomes() if outcomes is None else outcomes,
+            Members() if members is None else members,
+        )
 
     @property
     def applied_index(self) -> int:
@@ -63,6 +68,26 @@ class StateMachine:
     def outcome_count(self) -> int:
         return len(self._outcomes)
 
+    @property
+    def members(self) -> Mapping[str, Introduction]:
+        """Who introduced themselves, by member id; read it, do not keep it."""
+        return self._members.introductions
+
+    @property
+    def state_hash(self) -> int:
+        """64 bits, equal on all nodes that applied the same entries; in O(1)."""
+        outcomes = self._outcomes
+        return combine(
+            self._applied_index,
+            self._store.revision,
+            self._store.digest,
+            len(outcomes),
+            outcomes.digest,
+            outcomes.now_ms,
+            outcomes.forgotten_index,
+            self._members.digest,
+        )
+
     def get(self, key: bytes) -> Record | None:
         return self._store.get(key)
 
@@ -73,6 +98,12 @@ class StateMachine:
     def apply_noop(self, index: int) -> None:
         """Count an entry that carries no commands."""
         self._check_next(index)
+        self._applied_index = index
+
+    def apply_membership(self, index: int, members: Collection[str]) -> None:
+        """Count an entry that puts a membership in force; forget who is no member any more."""
+        self._check_next(index)
+        self._members.retain(members)
         self._applied_index = index
 
     def apply(self, index: int, data: bytes) -> list[Outcome]:
@@ -88,61 +119,70 @@ class StateMachine:
         """
         self._check_next(index)
         stamp, commands = decode_batch(data)
-        recorded = self._outcomes
+        recorded, execution = self._outcomes, self._execution
         time_ms = recorded.advance_time(stamp)
         results = []
         for command in commands:
             outcome = recorded.get(command.request_id)
             if outcome is None:
                 if command.after_index < recorded.forgotten_index:
-                    outcome = self._expired(command, time_ms)
+                    outcome = execution.refuse_expired(command, time_ms)
                 else:
-                    outcome = self._execute(command, time_ms)
+                    outcome = execution.execute(command, time_ms)
                     recorded.add(outcome, index)
             results.append(outcome)
         recorded.evict(stamp)
         self._applied_index = index
         return results
 
+    def freeze(self) -> FrozenState:
+        """The state as it is now, to be written out while this one goes on; one at a time.
+
+        Costs no more for a large state than for a small one.
+        """
+        store, outcomes = self._store, self._outcomes
+        head = Head(
+            applied_index=self._applied_index,
+            revision=store.revision,
+            time_ms=outcomes.now_ms,
+            forgotten_index=outcomes.forgotten_index,
+            key_count=len(store),
+            size_bytes=store.size_bytes,
+            outcome_count=len(outcomes),
+            state_hash=self.state_hash,
+            members=dict(sorted(self._members.introductions.items())),
+        )
+        return FrozenState(head, outcomes.view(), store)
+
+    def adopt(self, other: "StateMachine") -> None:
+        """Take over the contents of ``other``, which gets those of this one: O(1).
+
+        A state that was frozen here stays what it is.
+        """
+        mine = self._contents()
+        self._set_contents(*other._contents())  # noqa: SLF001 - one of its own kind
+        other._set_contents(*mine)  # noqa: SLF001 - likewise
+
+    def drain(self) -> Iterator[None]:
+        """Give all memory back in small steps; the machine is of no use from the first on.
+
+        To let go of a million records at once takes a good part of a second.
+        """
+        yield from self._outcomes.drain()
+        yield from self._store.drain()
+
+    def _contents(self) -> tuple[int, Store, Outcomes, Members]:
+        return self._applied_index, self._store, self._outcomes, self._members
+
+    def _set_contents(
+        self, applied_index: int, store: Store, outcomes: Outcomes, members: Members
+    ) -> None:
+        self._applied_index = applied_index
+        self._store = store
+        self._outcomes = outcomes
+        self._members = members
+        self._execution = Execution(store, members)
+
     def _check_next(self, index: int) -> None:
         expected = self._applied_index + 1
         assert index == expected, f"entry {index} applied where {expected} was next"
-
-    def _execute(self, command: Command, time_ms: int) -> Outcome:
-        match command:
-            case Put():  # no sub-patterns: they cost more than reading the attributes
-                revision = self._store.put(command.key, command.value)
-                return Outcome(command.request_id, _SUCCESS, SUCCESS_MESSAGE, revision, time_ms)
-            case CompareAndSet():
-                return self._compare_and_set(command, time_ms)
-            case Delete():
-                return self._delete(command, time_ms)
-            case _:
-                assert_never(command)
-
-    def _compare_and_set(self, command: CompareAndSet, time_ms: int) -> Outcome:
-        store = self._store
-        record = store.get(command.key)
-        if record is None:
-            return self._missing(command, time_ms)
-        if not json_equal(record.value, command.expected):
-            status = Status.VALUE_MISMATCH
-            return self._outcome(command, status, MISMATCH_MESSAGE, time_ms)
-        store.put(command.key, command.value)
-        return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms)
-
-    def _delete(self, command: Delete, time_ms: int) -> Outcome:
-        if self._store.delete(command.key) is None:
-            return self._missing(command, time_ms)
-        return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms)
-
-    def _missing(self, command: CompareAndSet | Delete, time_ms: int) -> Outcome:
-        message = missing_key_message(command.key)
-        return self._outcome(command, Status.KEY_NOT_FOUND, message, time_ms)
-
-    def _expired(self, command: Command, time_ms: int) -> Outcome:
-        return self._outcome(command, Status.EXPIRED, EXPIRED_MESSAGE, time_ms)
-
-    def _outcome(self, command: Command, status: Status, message: str, time_ms: int) -> Outcome:
-        revision = self._store.revision
-        return Outcome(command.request_id, status, message, revision, time_ms)

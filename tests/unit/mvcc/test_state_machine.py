@@ -162,9 +162,10 @@ def some_state_digest() -> str:
         stamp = Stamp(index * 1_000, 100, 20)
         machine.apply(index, encode_batch([encode_command(c) for c in commands], stamp))
     state = (
-        list(machine._store._records.items()),
-        list(machine._outcomes._oldest_first),
+        list(machine._store),
+        list(machine._outcomes),
         (machine.revision, machine.size_bytes, machine._outcomes.now_ms),
+        machine.state_hash,
     )
     return hashlib.sha256(repr(state).encode()).hexdigest()
 

@@ -56,4 +56,4 @@ def test_garbage_collector_does_not_see_records() -> None:
         store.put(b"%d" % number, b"1")
     gc.collect()
     assert not gc.is_tracked(store.get(b"1"))
-    assert not gc.is_tracked(store._records)
+    assert not any(gc.is_tracked(shard) for shard in store._shards)

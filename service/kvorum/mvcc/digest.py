@@ -1,0 +1,64 @@
+"""A 64-bit hash of the state that every change brings up to date at little cost.
+
+Replicas compare it, and a snapshot is checked with it. It is the same for equal states,
+whichever way they came about, so it may depend neither on the order in which records lie
+in memory nor on anything that Python chooses for a process. Hence sums: of one number for
+each record and each outcome, which are added and taken off again as these come and go.
+
+A summand is the product of two factors, one made of contents and one of counters. So contents
+that trade places among records show, which sums of checksums alone would hide. Sums are taken
+modulo a prime, where no product is zero unless a factor is: whatever changes in one factor
+changes the product. It guards against errors, not against forgers.
+"""
+
+from zlib import crc32
+
+from kvorum.mvcc.outcome import Outcome
+from kvorum.mvcc.record import Record
+
+PRIME = (1 << 61) - 1
+_MASK = (1 << 64) - 1
+# Multipliers of counters have digits of no particular meaning, and few of them: Python is
+# quickest with numbers below 2**30.
+_CREATED = 0x2A54FF53
+_VERSION = 0x3C6EF372
+_INDEX = 0x2510E527
+_TIME = 0x1B05688D
+_STATUS = 0x1F83D9AB
+_FOLD = 0x9E3779B97F4A7C15
+_BOUNDARY = 0x5BE0CD19
+"""Between the checksum of a key and its value: ``ab`` → ``c`` is not ``a`` → ``bc``."""
+
+
+def record_digest(key_crc: int, record: Record) -> int:
+    """Summand of a record, not yet reduced; ``key_crc`` is the CRC-32 of its key."""
+    return (crc32(record.value, key_crc ^ _BOUNDARY) + 1) * (
+        record.create_revision * _CREATED + record.version * _VERSION + record.mod_revision
+    )
+
+
+def overwrite_digest(key_crc: int, old: Record, new: Record) -> int:
+    """What the sum grows by when ``new`` takes the place of ``old``."""
+    start, created = key_crc ^ _BOUNDARY, old.create_revision * _CREATED
+    return (crc32(new.value, start) + 1) * (created + new.version * _VERSION + new.mod_revision) - (
+        crc32(old.value, start) + 1
+    ) * (created + old.version * _VERSION + old.mod_revision)
+
+
+def outcome_digest(outcome: Outcome, index: int) -> int:
+    """Summand of an outcome that entry ``index`` made, reduced."""
+    contents = crc32(outcome.request_id.encode())
+    counters = index * _INDEX + outcome.time_ms * _TIME + outcome.revision
+    if outcome.status:  # a success says always the same
+        contents = crc32(outcome.message.encode(), contents ^ _BOUNDARY)
+        counters += outcome.status * _STATUS
+    return (contents + 1) * counters % PRIME
+
+
+def combine(*parts: int) -> int:
+    """One number of 64 bits; a change of any one part, of as many bits, changes it."""
+    digest = 0
+    for part in parts:
+        digest = (digest ^ part) * _FOLD & _MASK
+        digest ^= digest >> 32
+    return digest
