@@ -40,5 +40,5 @@ async def assert_same_state(cluster: NodeCluster) -> None:
     first, *others = (node.machine for node in cluster.running.values())
     for machine in others:
         assert machine.revision == first.revision
-        assert machine._store._records == first._store._records
-        assert machine._outcomes._oldest_first == first._outcomes._oldest_first
+        assert dict(machine._store) == dict(first._store)
+        assert list(machine._outcomes) == list(first._outcomes)
