@@ -10,20 +10,20 @@ from random import Random
 
 from grpc import aio
 
+from kvorum.raft.membership import address_of
 from kvorum.raft.messages import Message
+from kvorum.raft.types import NodeId
 from kvorum.transport.backoff import Backoff
-from kvorum.transport.codec import (
-    MalformedMessage,
-    decode_reply,
-    encode_batch,
-    encode_hello,
-)
 from kvorum.transport.complaints import Complaints
 from kvorum.transport.directory import Directory
-from kvorum.transport.handshake import REASON_CHARACTERS_MAX, Handshake, shown
+from kvorum.transport.encoding import encode_batch
+from kvorum.transport.handshake import Handshake
+from kvorum.transport.introduction import RefusalKind, shown
+from kvorum.transport.introduction_codec import decode_reply, encode_hello
 from kvorum.transport.observer import DropReason, TransportObserver
 from kvorum.transport.options import TransportOptions, client_arguments
 from kvorum.transport.outbox import Outbox
+from kvorum.transport.wire import MalformedMessage
 
 STREAM_METHOD = "/raft_protocol.RaftService/Stream"
 
@@ -31,6 +31,8 @@ STREAM_METHOD = "/raft_protocol.RaftService/Stream"
 _CALL_FAILURES = (aio.AioRpcError, aio.BaseError, asyncio.InvalidStateError)
 
 Call = aio.StreamStreamCall[bytes, bytes]
+
+_PROBLEMS = ("dial", "unreachable", "lost", "too-large")
 
 _FAILURES_BEFORE_COMPLAINT = 8  # some seconds, with the back-off between them
 
@@ -51,7 +53,7 @@ class _Outcome(Enum):
 
 
 class Link:
-    """Everything this node sends to ``peer``. Runs until it is cancelled.
+    """Everything this node sends to ``peer``. Runs until it is retired or cancelled.
 
     Each attempt uses a new channel, so that the peer's name is resolved anew and
     gRPC's own back-off (which grows to minutes) never applies.
@@ -59,7 +61,7 @@ class Link:
 
     def __init__(
         self,
-        peer: str,
+        peer: NodeId,
         *,
         options: TransportOptions,
         handshake: Handshake,
@@ -70,6 +72,7 @@ class Link:
         random: Random,
     ) -> None:
         self._peer = peer
+        self._address = address_of(peer)
         self._options = options
         self._handshake = handshake
         self._directory = directory
@@ -77,6 +80,9 @@ class Link:
         self._complaints = complaints
         self._logger = logger
         self._failures = 0  # attempts since the last connection
+        self._is_retired = False
+        self._call: Call | None = None
+        self._uid: str | None = None  # of the data directory that was met
         self._nudged = asyncio.Event()
         self._backoff = Backoff(
             min_s=options.reconnect_min_ms / 1000,
@@ -99,10 +105,27 @@ class Link:
         """The peer was heard of: do not wait for the back-off to end."""
         self._nudged.set()
 
+    def retire(self) -> bool:
+        """End when what waits has left; False if nothing can leave, so that it may end now."""
+        self._is_retired = True
+        self._nudged.set()
+        self._outbox.wake()
+        return self._outbox.is_open
+
+    def expect(self, uid: str | None) -> None:
+        """The data directory that ``peer`` is known by: another one is not talked to."""
+        if self._call is not None and self._uid is not None and uid not in (None, self._uid):
+            self._call.cancel()  # the next handshake tells both sides why
+
     async def run(self) -> None:
-        while True:
-            outcome = await self._session()
-            await self._pause(outcome)
+        try:
+            while not self._is_retired:
+                outcome = await self._session()
+                await self._pause(outcome)
+        finally:
+            self._observer.forgotten(self._peer)
+            for problem in _PROBLEMS:
+                self._complaints.settle((problem, self._peer))
 
     async def _pause(self, outcome: _Outcome) -> None:
         if outcome is _Outcome.LOST:
@@ -142,12 +165,14 @@ class Link:
 
     @asynccontextmanager
     async def _dialled(self) -> AsyncIterator[Call]:
-        channel = aio.insecure_channel(self._peer, options=client_arguments(self._options))
+        channel = aio.insecure_channel(self._address, options=client_arguments(self._options))
         call: Call = channel.stream_stream(STREAM_METHOD, None, None)(None)
         call.add_done_callback(lambda _: self._outbox.wake())
+        self._call = call
         try:
             yield call
         finally:
+            self._call = self._uid = None
             call.cancel()
             await channel.close(None)
             await call.code()  # gRPC's own task for this call has ended, too
@@ -155,15 +180,16 @@ class Link:
     async def _greet(self, call: Call) -> None:
         """Handshake: returns when both sides agree. Raises _Refused, _Ended, TimeoutError."""
         async with asyncio.timeout(self._options.handshake_timeout_ms / 1000):
-            await _write(call, encode_hello(self._handshake.hello(self._peer)))
+            await _write(call, encode_hello(self._handshake.hello(self._peer, self._address)))
             reply = decode_reply(await _read(call))
-        if not reply.accepted:
-            reason = shown(reply.reason, REASON_CHARACTERS_MAX)
-            raise _Refused(f"peer {self._peer} refuses this node: {reason}")
-        refusal = self._handshake.judge_receiver(self._peer, reply)
-        if refusal is not None:
-            raise _Refused(f"this node refuses peer {self._peer}: {refusal.text}")
-        self._directory.learn(self._peer, reply.node_id)
+        refusal = self._handshake.conclude(self._peer, reply)
+        if refusal is None:
+            self._uid = reply.uid
+            self._directory.learn(self._peer, reply.node_id)
+        elif refusal.kind is RefusalKind.RENAMED:
+            raise _Ended(refusal.text)  # for a moment only
+        else:
+            raise _Refused(refusal.text)
 
     async def _serve(self, call: Call) -> _Outcome:
         """Send until the stream ends."""
@@ -188,11 +214,13 @@ class Link:
         )
 
     async def _pump(self, call: Call) -> None:
-        """Everything that waits becomes one frame, one write. Raises _Ended."""
+        """What waits becomes one frame, one write. Raises _Ended; returns when retired."""
         outbox, peer = self._outbox, self._peer
         while not call.done():
             messages = outbox.take(self._options.frame_bytes_max)
             if not messages:
+                if self._is_retired:
+                    return
                 await outbox.wait()
                 continue
             raw = encode_batch(messages)
@@ -212,7 +240,7 @@ class Link:
 
     def _who(self) -> str:
         node_id = self._directory.id_of(self._peer)
-        return self._peer if node_id is None else f"{self._peer} ({node_id})"
+        return str(self._peer) if node_id is None else f"{self._peer} ({node_id})"
 
 
 async def _status(call: Call) -> str:

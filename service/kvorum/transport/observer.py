@@ -11,12 +11,13 @@ class DropReason(StrEnum):
     QUEUE_FULL = "queue-full"
     TOO_LARGE = "too-large"
     UNKNOWN_PEER = "unknown-peer"
+    DISOWNED = "disowned"
 
 
 class TransportObserver(Protocol):
     """Called on the event loop, on the hot path: must be quick and must not raise.
 
-    ``peer`` is a member's address, so the number of its values is bounded.
+    ``peer`` is a member's id: as many values at a time as there are members and guests.
     """
 
     def sent(self, peer: str, messages: int, size_bytes: int) -> None:
@@ -37,6 +38,10 @@ class TransportObserver(Protocol):
 
     def dialled(self, peer: str) -> None:
         """A connection to ``peer`` is attempted."""
+        ...
+
+    def forgotten(self, peer: str) -> None:
+        """The link has ended for good: ``peer`` is no member any more, or this node stops."""
         ...
 
     def refused(self, kind: str) -> None:
@@ -60,6 +65,9 @@ class NoObserver:
         pass
 
     def dialled(self, peer: str) -> None:
+        pass
+
+    def forgotten(self, peer: str) -> None:
         pass
 
     def refused(self, kind: str) -> None:

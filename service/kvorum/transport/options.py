@@ -2,7 +2,9 @@
 
 from msgspec import Struct
 
-PROTOCOL_VERSION = 1
+from kvorum.raft.types import NodeId
+
+PROTOCOL_VERSION = 2
 """Raised by a change of ``proto/raft.proto`` that an older node would misunderstand."""
 
 Number = int | str
@@ -12,17 +14,23 @@ ChannelArgument = tuple[str, Number]
 class TransportOptions(Struct, frozen=True, kw_only=True):
     """Identity, addresses and limits of one node's transport.
 
-    ``members`` are the peer addresses of the whole cluster, this node's included.
+    ``node_id`` is SELF_ID, for people; ``member_id`` this node's id in the log; ``uid`` as
+    old as its data directory. ``members`` are the first members, this node included, or
+    nobody if it was told to join: ``Transport.set_members`` tells of others.
     A message that is larger than ``message_bytes_max`` is dropped, because the
     receiver would refuse it; one that is larger than ``frame_bytes_max`` travels
-    alone. ``queue_*`` bound what waits for one connected peer.
+    alone. ``queue_*`` bound what waits for one connected peer; ``guests_max`` those callers
+    of which this node, being behind, does not know whether they are members. Whoever left is
+    served for another ``leave_grace_ms``.
     """
 
     self_address: str
     listen_address: str
     node_id: str
+    member_id: NodeId
+    uid: str
     cluster_id: str
-    members: tuple[str, ...]
+    members: tuple[NodeId, ...]
     executed_commands_key: str
 
     message_bytes_max: int = 16 << 20
@@ -31,6 +39,7 @@ class TransportOptions(Struct, frozen=True, kw_only=True):
     queue_bytes_max: int = 32 << 20
     concurrent_rpcs_max: int = 256
     unary_calls_max: int = 64
+    guests_max: int = 16
 
     handshake_timeout_ms: int = 2000
     reconnect_min_ms: int = 50
@@ -40,10 +49,8 @@ class TransportOptions(Struct, frozen=True, kw_only=True):
     keepalive_timeout_ms: int = 3000
     unary_timeout_ms: int = 2000
     stop_grace_ms: int = 200
-
-    @property
-    def peers(self) -> tuple[str, ...]:
-        return tuple(member for member in self.members if member != self.self_address)
+    leave_grace_ms: int = 1000
+    sweep_interval_ms: int = 200
 
 
 def _common_arguments(options: TransportOptions) -> list[ChannelArgument]:

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from random import Random
 
 from kvorum.raft.messages import Message
+from kvorum.raft.types import Index, NodeId
 from kvorum.transport.complaints import Complaints
 from kvorum.transport.directory import Directory
 from kvorum.transport.handshake import Handshake
+from kvorum.transport.identity import Registrar
 from kvorum.transport.link import Link
+from kvorum.transport.links import Links
 from kvorum.transport.observer import DropReason, NoObserver, TransportObserver
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.reception import Deliver, Reception
 from kvorum.transport.server import PeerServer
+from kvorum.transport.standing import Standing
 from kvorum.transport.unary import UnaryCalls, UnaryService
 
 
@@ -30,51 +34,44 @@ class Transport:
         self,
         options: TransportOptions,
         deliver: Deliver,
+        registrar: Registrar,
         *,
         observer: TransportObserver | None = None,
         logger: logging.Logger | None = None,
         random: Random | None = None,
     ) -> None:
-        assert options.self_address in options.members, "a node is a member of its cluster"
-        logger = logger or logging.getLogger("kvorum.transport")
-        complaints = Complaints(logger, time.monotonic)
-        self.directory = Directory(options.self_address, options.node_id)
+        self._options = options
+        self._registrar = registrar
         self._observer = observer or NoObserver()
+        self._logger = logger or logging.getLogger("kvorum.transport")
+        self._random = random or Random()  # noqa: S311 - jitter, not a secret
+        self._complaints = Complaints(self._logger, time.monotonic)
+        self._standing = Standing(options, registrar)
+        self.directory = Directory(options.member_id, options.node_id)
+        self._handshake = Handshake(options, self.directory, self._standing, registrar)
+        self._links = Links(self._dial, farewell_s=options.stop_grace_ms / 1000)
+        self._links.keep(self._standing.peers)
         self._calls = UnaryCalls(options.unary_calls_max)
-        handshake = Handshake(options, self.directory)
-        self._links = {
-            peer: Link(
-                peer,
-                options=options,
-                handshake=handshake,
-                directory=self.directory,
-                observer=self._observer,
-                complaints=complaints,
-                logger=logger,
-                random=random or Random(),  # noqa: S311 - jitter, not a secret
-            )
-            for peer in options.peers
-        }
+        self._reception = self._make_reception(deliver)
         self._server = PeerServer(
             options,
-            Reception(
+            self._reception,
+            UnaryService(
                 options=options,
-                handshake=handshake,
-                directory=self.directory,
+                standing=self._standing,
+                calls=self._calls,
                 deliver=deliver,
                 observer=self._observer,
-                complaints=complaints,
-                on_caller=self._on_caller,
-            ),
-            UnaryService(
-                options=options, calls=self._calls, deliver=deliver, observer=self._observer
             ),
         )
         self._stopping = asyncio.Event()
 
     def send(self, messages: Sequence[Message]) -> None:
         """Queue each message for the member it names; never blocks, never raises."""
-        links, calls = self._links, self._calls
+        if self._standing.disowned:
+            self._observer.dropped("", len(messages), DropReason.DISOWNED)
+            return
+        links, calls = self._links.by_member, self._calls
         for message in messages:
             if calls.waiting and calls.resolve(message):
                 continue
@@ -83,6 +80,15 @@ class Transport:
                 self._observer.dropped("", 1, DropReason.UNKNOWN_PEER)
             else:
                 link.send(message)
+
+    def set_members(self, index: Index, members: Sequence[NodeId]) -> None:
+        """Keep links to ``members``, those of the log's entry ``index``, committed or not.
+
+        New ones are dialled at once; those who left are let go of a moment after the entry
+        is committed. The first call says what the disk remembers.
+        """
+        self._standing.set(index, members)
+        self._review()
 
     def set_ready(self, ready: bool) -> None:
         """Health of the Raft service: a leader is known and this node has caught up."""
@@ -97,10 +103,10 @@ class Transport:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
-                    tasks.create_task(link.run(), name=f"link to {peer}")
-                    for peer, link in self._links.items()
+                    tasks.create_task(self._links.run(), name="links"),
+                    tasks.create_task(self._server.report_health(), name="health"),
+                    tasks.create_task(self._sweep(), name="membership of peers"),
                 ]
-                running.append(tasks.create_task(self._server.report_health(), name="health"))
                 await self._stopping.wait()
                 for task in running:
                     task.cancel()
@@ -112,6 +118,53 @@ class Transport:
         self._stopping.set()
         await self._server.stop()
 
-    def _on_caller(self, address: str) -> None:
-        """A peer that calls us can be called."""
-        self._links[address].nudge()
+    # --- who is a peer -----------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        """What the log decides changes who may talk to us; look now and then, not per frame."""
+        while True:
+            await asyncio.sleep(self._options.sweep_interval_ms / 1000)
+            self._review()
+
+    def _review(self) -> None:
+        self._standing.release(time.monotonic())
+        self._reception.review()
+        self._keep_links()
+        self.directory.keep(self._links.by_member.keys())
+        for member, link in self._links.by_member.items():
+            link.expect(self._registrar.uid_of(member))
+
+    def _keep_links(self) -> None:
+        self._links.keep(dict.fromkeys((*self._standing.peers, *self._reception.guests)))
+
+    def _on_caller(self, member: NodeId) -> None:
+        """A peer that calls us can be called; a guest gets answers that way."""
+        self._keep_links()
+        self._links.by_member[member].nudge()
+
+    # --- parts -------------------------------------------------------------------------
+
+    def _dial(self, peer: NodeId) -> Link:
+        return Link(
+            peer,
+            options=self._options,
+            handshake=self._handshake,
+            directory=self.directory,
+            observer=self._observer,
+            complaints=self._complaints,
+            logger=self._logger,
+            random=self._random,
+        )
+
+    def _make_reception(self, deliver: Deliver) -> Reception:
+        return Reception(
+            options=self._options,
+            handshake=self._handshake,
+            directory=self.directory,
+            standing=self._standing,
+            registrar=self._registrar,
+            deliver=deliver,
+            observer=self._observer,
+            complaints=self._complaints,
+            on_caller=self._on_caller,
+        )

@@ -15,17 +15,14 @@ from grpc import aio
 
 from kvorum.raft.messages import AppendEntries, AppendResponse, Message, RequestVote, VoteResponse
 from kvorum.raft.types import NodeId
-from kvorum.transport.codec import (
-    MalformedMessage,
-    decode_append_request,
-    decode_vote_request,
-    encode_append_response,
-    encode_vote_response,
-)
-from kvorum.transport.handshake import RefusalKind, shown
+from kvorum.transport.decoding import decode_append_request, decode_vote_request
+from kvorum.transport.encoding import encode_append_response, encode_vote_response
+from kvorum.transport.introduction import RefusalKind, shown
 from kvorum.transport.observer import TransportObserver
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.reception import MALFORMED, Deliver
+from kvorum.transport.standing import Standing
+from kvorum.transport.wire import MalformedMessage
 
 CLUSTER_ID_METADATA = "kvorum-cluster-id"
 
@@ -93,15 +90,17 @@ class UnaryService:
         self,
         *,
         options: TransportOptions,
+        standing: Standing,
         calls: UnaryCalls,
         deliver: Deliver,
         observer: TransportObserver,
     ) -> None:
         self._options = options
+        self._standing = standing
         self._calls = calls
         self._deliver = deliver
         self._observer = observer
-        self._self = NodeId(options.self_address)
+        self._self = options.member_id
 
     async def request_for_vote(self, raw: bytes, context: Context) -> bytes:
         answer = await self._answer(decode_vote_request, raw, context)
@@ -165,13 +164,13 @@ class UnaryService:
         )
 
     async def _check_sender(self, sender: NodeId, context: Context) -> None:
-        if sender in self._options.peers:
+        if sender in self._standing.peers and not self._standing.disowned:
             return
         await self._refuse(
             context,
             grpc.StatusCode.PERMISSION_DENIED,
             RefusalKind.STRANGER,
-            f"{shown(sender)} is none of this node's peers ({', '.join(self._options.peers)})",
+            f"{shown(sender)} is none of this node's peers ({', '.join(self._standing.peers)})",
         )
 
     async def _refuse(

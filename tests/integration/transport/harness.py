@@ -15,6 +15,7 @@ from kvorum.raft.types import Entry, EntryId, EntryKind, Index, NodeId, Term
 from kvorum.transport.observer import DropReason
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.transport import Transport
+from tests.unit.transport.fakes import FakeRegistrar
 
 DEADLINE_S = 10.0
 
@@ -35,11 +36,15 @@ def node_options(addresses: Sequence[str], number: int, **changes: object) -> Tr
         self_address=addresses[number - 1],
         listen_address=addresses[number - 1],
         node_id=f"Node-{number}",
+        member_id=NodeId(addresses[number - 1]),
+        uid=f"uid-{number}",
         cluster_id="cluster-a",
-        members=tuple(addresses),
+        members=tuple(map(NodeId, addresses)),
         executed_commands_key="_executed",
         reconnect_max_ms=100,
         refused_retry_ms=100,
+        leave_grace_ms=200,
+        sweep_interval_ms=50,
     )
     return msgspec.structs.replace(options, **changes)
 
@@ -81,6 +86,7 @@ class Recorder:
         self.messages_sent: Counter[str] = Counter()
         self.frames_sent: Counter[str] = Counter()
         self.messages_received: Counter[str] = Counter()
+        self.forgot: Counter[str] = Counter()
 
     def sent(self, peer: str, messages: int, size_bytes: int) -> None:
         self.messages_sent[peer] += messages
@@ -99,6 +105,9 @@ class Recorder:
     def dialled(self, peer: str) -> None:
         self.dials[peer] += 1
 
+    def forgotten(self, peer: str) -> None:
+        self.forgot[peer] += 1
+
     def refused(self, kind: str) -> None:
         self.refusals[kind] += 1
 
@@ -106,14 +115,17 @@ class Recorder:
 class Node:
     """One transport that runs, and the inbox a driver would have."""
 
-    def __init__(self, options: TransportOptions) -> None:
+    def __init__(self, options: TransportOptions, registrar: FakeRegistrar | None = None) -> None:
         self.address = options.self_address
+        self.member = options.member_id
+        self.registrar = registrar or FakeRegistrar()
         self.recorder = Recorder()
         self.inbox: list[Message] = []
         self.on_message: Callable[[Message], None] | None = None
         self.transport = Transport(
             options,
             self._deliver,
+            self.registrar,
             observer=self.recorder,
             logger=logging.getLogger(f"kvorum.transport.{options.node_id}"),
             random=Random(1),
@@ -137,7 +149,7 @@ class Node:
             await self._running
 
     async def linked_to(self, *others: "Node") -> None:
-        await eventually(lambda: all(other.address in self.recorder.up for other in others))
+        await eventually(lambda: all(other.member in self.recorder.up for other in others))
 
 
 class Cluster:
@@ -147,9 +159,14 @@ class Cluster:
         self.nodes: list[Node] = []
 
     async def start(self, *options: TransportOptions) -> list[Node]:
-        nodes = [await Node(each).start() for each in options]
-        self.nodes.extend(nodes)
-        return nodes
+        return [await self.start_one(each) for each in options]
+
+    async def start_one(
+        self, options: TransportOptions, registrar: FakeRegistrar | None = None
+    ) -> Node:
+        node = Node(options, registrar)
+        self.nodes.append(node)
+        return await node.start()
 
     async def start_linked(self, size: int, **changes: object) -> list[Node]:
         """``size`` nodes, each connected to every other one."""

@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from kvorum.errors import StartError
 from kvorum.raft.messages import AppendEntries, AppendResponse, Message, RequestVote, VoteResponse
 from kvorum.raft.types import EntryId, EntryKind, Index, NodeId, Term
-from kvorum.transport.codec import encode_hello
-from kvorum.transport.handshake import Hello
+from kvorum.transport.introduction import Hello
+from kvorum.transport.introduction_codec import encode_hello
 from kvorum.transport.options import PROTOCOL_VERSION
 from kvorum.transport.pb import raft_pb2 as pb
 from kvorum.transport.pb import raft_pb2_grpc
@@ -47,7 +47,7 @@ async def channel(node: Node) -> AsyncIterator[aio.Channel]:
 
 
 def peer_of(node: Node) -> str:
-    return node.transport._links.copy().popitem()[0]
+    return node.transport._links.by_member.copy().popitem()[0]
 
 
 def answer_like_a_core(node: Node) -> None:
@@ -205,9 +205,15 @@ def hello_to(node: Node) -> bytes:
             protocol_version=PROTOCOL_VERSION,
             cluster_id="cluster-a",
             node_id="Node-2",
+            member=NodeId(peer_of(node)),
+            uid="uid-2",
+            virgin=False,
             sender_address=peer_of(node),
             receiver_address=node.address,
+            receiver_member=node.member,
+            receiver_committed=True,
             members=(node.address, peer_of(node)),
+            membership_index=Index(0),
             executed_commands_key="_executed",
         )
     )

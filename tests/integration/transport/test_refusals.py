@@ -6,7 +6,9 @@ import logging
 import msgspec
 import pytest
 
-from kvorum.transport.handshake import Handshake, Hello, RefusalKind
+from kvorum.raft.types import NodeId
+from kvorum.transport.handshake import Handshake
+from kvorum.transport.introduction import Hello, RefusalKind
 from tests.integration.transport.harness import (
     Cluster,
     Node,
@@ -118,8 +120,8 @@ async def test_another_key_for_outcomes(cluster: Cluster, caplog: pytest.LogCapt
 class NewerHandshake(Handshake):
     """Introduces itself as a release of the future would."""
 
-    def hello(self, receiver_address: str) -> Hello:
-        return msgspec.structs.replace(super().hello(receiver_address), protocol_version=99)
+    def hello(self, receiver: NodeId, address: str) -> Hello:
+        return msgspec.structs.replace(super().hello(receiver, address), protocol_version=99)
 
 
 async def test_another_version_of_the_protocol(
@@ -129,8 +131,11 @@ async def test_another_version_of_the_protocol(
     (one,) = await cluster.start(node_options(addresses, 1))
     options = node_options(addresses, 2)
     two = Node(options)
-    link = two.transport._links[one.address]
-    link._handshake = NewerHandshake(options, two.transport.directory)
+    transport = two.transport
+    link = transport._links.by_member[one.member]
+    link._handshake = NewerHandshake(
+        options, transport.directory, transport._standing, two.registrar
+    )
     cluster.nodes.append(await two.start())
     await refused(one, RefusalKind.PROTOCOL_VERSION)
     for node_id in ("Node-1", "Node-2"):

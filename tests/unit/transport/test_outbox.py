@@ -6,7 +6,7 @@ import pytest
 
 from kvorum.raft.messages import Propose, ReadIndex
 from kvorum.raft.types import NodeId, Term, Ticket
-from kvorum.transport.codec import message_bytes
+from kvorum.transport.encoding import message_bytes
 from kvorum.transport.observer import DropReason
 from kvorum.transport.outbox import Outbox
 

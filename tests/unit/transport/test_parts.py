@@ -77,7 +77,31 @@ def test_the_directory_knows_itself_first() -> None:
     assert directory.id_of(TWO) is None
     directory.learn(TWO, "Node-2")
     directory.learn(TWO, "Node-2")
-    assert directory.address_of("Node-2") == TWO
+    assert directory.member_of("Node-2") == TWO
+
+
+def test_an_id_moves_to_the_next_member_at_its_address() -> None:
+    """That is a replacement; both names are known until the replaced one has left."""
+    directory = Directory(ONE, "Node-1")
+    successor = NodeId(f"{TWO}#1f")
+    directory.learn(TWO, "Node-2")
+    assert directory.may_use(successor, "Node-2")
+    assert not directory.may_use(THREE, "Node-2")
+    directory.learn(successor, "Node-2")
+    assert directory.member_of("Node-2") == successor
+    assert directory.id_of(TWO) == "Node-2"
+    directory.keep([successor])
+    assert directory.id_of(TWO) is None
+    assert directory.member_of("Node-2") == successor
+
+
+def test_the_id_of_somebody_who_left_is_free_again() -> None:
+    directory = Directory(ONE, "Node-1")
+    directory.learn(TWO, "Node-2")
+    directory.keep([THREE])
+    assert directory.may_use(THREE, "Node-2")
+    assert directory.id_of(ONE) == "Node-1", "this node stays, whoever the members are"
+    assert not directory.may_use(THREE, "Node-1")
 
 
 def vote_request(pre: bool = False) -> RequestVote:

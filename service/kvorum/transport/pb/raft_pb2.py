@@ -24,45 +24,59 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\nraft.proto\x12\rraft_protocol\"v\n\x15RequestForVoteRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x13\n\x0b\x63\x61ndidateId\x18\x02 \x01(\t\x12\x14\n\x0clastLogIndex\x18\x03 \x01(\x04\x12\x13\n\x0blastLogTerm\x18\x04 \x01(\x04\x12\x0f\n\x07preVote\x18\x05 \x01(\x08\"L\n\x16RequestForVoteResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x13\n\x0bvoteGranted\x18\x02 \x01(\x08\x12\x0f\n\x07preVote\x18\x03 \x01(\x08\"Q\n\x08LogEntry\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\x0c\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.raft_protocol.EntryKind\"\xb0\x01\n\x14\x41ppendEntriesRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x10\n\x08leaderId\x18\x02 \x01(\t\x12\x14\n\x0cprevLogIndex\x18\x03 \x01(\x04\x12\x13\n\x0bprevLogTerm\x18\x04 \x01(\x04\x12(\n\x07\x65ntries\x18\x05 \x03(\x0b\x32\x17.raft_protocol.LogEntry\x12\x14\n\x0cleaderCommit\x18\x06 \x01(\x04\x12\r\n\x05round\x18\x07 \x01(\x04\"\xb4\x01\n\x15\x41ppendEntriesResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0f\n\x07success\x18\x02 \x01(\x08\x12\x14\n\x0c\x63onflictTerm\x18\x03 \x01(\x04\x12\x1a\n\rconflictIndex\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nmatchIndex\x18\x05 \x01(\x04\x12\x15\n\rrejectedIndex\x18\x06 \x01(\x04\x12\r\n\x05round\x18\x07 \x01(\x04\x42\x10\n\x0e_conflictIndex\"5\n\x07Propose\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"j\n\x0fProposeResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\x12\x11\n\tentryTerm\x18\x03 \x01(\x04\x12\x17\n\nentryIndex\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\r\n\x0b_entryIndex\")\n\tReadIndex\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\"O\n\x11ReadIndexResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\x12\x12\n\x05index\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x08\n\x06_index\"\xa1\x01\n\x05Hello\x12\x17\n\x0fprotocolVersion\x18\x01 \x01(\r\x12\x11\n\tclusterId\x18\x02 \x01(\t\x12\x0e\n\x06nodeId\x18\x03 \x01(\t\x12\x15\n\rsenderAddress\x18\x04 \x01(\t\x12\x17\n\x0freceiverAddress\x18\x05 \x01(\t\x12\x0f\n\x07members\x18\x06 \x03(\t\x12\x1b\n\x13\x65xecutedCommandsKey\x18\x07 \x01(\t\"j\n\nHelloReply\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x17\n\x0fprotocolVersion\x18\x03 \x01(\r\x12\x11\n\tclusterId\x18\x04 \x01(\t\x12\x0e\n\x06nodeId\x18\x05 \x01(\t\"\xe3\x03\n\x0bPeerMessage\x12;\n\x0brequestVote\x18\x01 \x01(\x0b\x32$.raft_protocol.RequestForVoteRequestH\x00\x12=\n\x0cvoteResponse\x18\x02 \x01(\x0b\x32%.raft_protocol.RequestForVoteResponseH\x00\x12<\n\rappendEntries\x18\x03 \x01(\x0b\x32#.raft_protocol.AppendEntriesRequestH\x00\x12>\n\x0e\x61ppendResponse\x18\x04 \x01(\x0b\x32$.raft_protocol.AppendEntriesResponseH\x00\x12)\n\x07propose\x18\x05 \x01(\x0b\x32\x16.raft_protocol.ProposeH\x00\x12\x39\n\x0fproposeResponse\x18\x06 \x01(\x0b\x32\x1e.raft_protocol.ProposeResponseH\x00\x12-\n\treadIndex\x18\x07 \x01(\x0b\x32\x18.raft_protocol.ReadIndexH\x00\x12=\n\x11readIndexResponse\x18\x08 \x01(\x0b\x32 .raft_protocol.ReadIndexResponseH\x00\x42\x06\n\x04kind\"5\n\x05\x42\x61tch\x12,\n\x08messages\x18\x01 \x03(\x0b\x32\x1a.raft_protocol.PeerMessage\"b\n\tPeerFrame\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.raft_protocol.HelloH\x00\x12%\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x14.raft_protocol.BatchH\x00\x42\x07\n\x05\x66rame\"B\n\x0bStreamReply\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.raft_protocol.HelloReplyH\x00\x42\x07\n\x05reply*#\n\tEntryKind\x12\x0c\n\x08\x43OMMANDS\x10\x00\x12\x08\n\x04NOOP\x10\x01\x32\x8c\x02\n\x0bRaftService\x12]\n\x0eRequestForVote\x12$.raft_protocol.RequestForVoteRequest\x1a%.raft_protocol.RequestForVoteResponse\x12Z\n\rAppendEntries\x12#.raft_protocol.AppendEntriesRequest\x1a$.raft_protocol.AppendEntriesResponse\x12\x42\n\x06Stream\x12\x18.raft_protocol.PeerFrame\x1a\x1a.raft_protocol.StreamReply(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\nraft.proto\x12\rraft_protocol\"\x88\x01\n\x15RequestForVoteRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x13\n\x0b\x63\x61ndidateId\x18\x02 \x01(\t\x12\x14\n\x0clastLogIndex\x18\x03 \x01(\x04\x12\x13\n\x0blastLogTerm\x18\x04 \x01(\x04\x12\x0f\n\x07preVote\x18\x05 \x01(\x08\x12\x10\n\x08transfer\x18\x06 \x01(\x08\"L\n\x16RequestForVoteResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x13\n\x0bvoteGranted\x18\x02 \x01(\x08\x12\x0f\n\x07preVote\x18\x03 \x01(\x08\"Q\n\x08LogEntry\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0f\n\x07\x63ommand\x18\x02 \x01(\x0c\x12&\n\x04kind\x18\x03 \x01(\x0e\x32\x18.raft_protocol.EntryKind\"\xb0\x01\n\x14\x41ppendEntriesRequest\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x10\n\x08leaderId\x18\x02 \x01(\t\x12\x14\n\x0cprevLogIndex\x18\x03 \x01(\x04\x12\x13\n\x0bprevLogTerm\x18\x04 \x01(\x04\x12(\n\x07\x65ntries\x18\x05 \x03(\x0b\x32\x17.raft_protocol.LogEntry\x12\x14\n\x0cleaderCommit\x18\x06 \x01(\x04\x12\r\n\x05round\x18\x07 \x01(\x04\"\xb4\x01\n\x15\x41ppendEntriesResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0f\n\x07success\x18\x02 \x01(\x08\x12\x14\n\x0c\x63onflictTerm\x18\x03 \x01(\x04\x12\x1a\n\rconflictIndex\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x12\n\nmatchIndex\x18\x05 \x01(\x04\x12\x15\n\rrejectedIndex\x18\x06 \x01(\x04\x12\r\n\x05round\x18\x07 \x01(\x04\x42\x10\n\x0e_conflictIndex\"]\n\x07Propose\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12&\n\x04kind\x18\x04 \x01(\x0e\x32\x18.raft_protocol.EntryKind\"{\n\x0fProposeResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\x12\x11\n\tentryTerm\x18\x03 \x01(\x04\x12\x17\n\nentryIndex\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x0f\n\x07refusal\x18\x05 \x01(\tB\r\n\x0b_entryIndex\")\n\tReadIndex\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\"O\n\x11ReadIndexResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\x12\x12\n\x05index\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x08\n\x06_index\"O\n\nMembership\x12\x0e\n\x06voters\x18\x01 \x03(\t\x12\x10\n\x08outgoing\x18\x02 \x03(\t\x12\x10\n\x08learners\x18\x03 \x03(\t\x12\r\n\x05heirs\x18\x04 \x03(\t\"\x83\x01\n\x08Snapshot\x12\x10\n\x08lastTerm\x18\x01 \x01(\x04\x12\x11\n\tlastIndex\x18\x02 \x01(\x04\x12-\n\nmembership\x18\x03 \x01(\x0b\x32\x19.raft_protocol.Membership\x12\x11\n\tsizeBytes\x18\x04 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x05 \x01(\x07\"h\n\x0fInstallSnapshot\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12)\n\x08snapshot\x18\x02 \x01(\x0b\x32\x17.raft_protocol.Snapshot\x12\x0e\n\x06offset\x18\x03 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\"n\n\x17InstallSnapshotResponse\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x10\n\x08lastTerm\x18\x02 \x01(\x04\x12\x11\n\tlastIndex\x18\x03 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x04 \x01(\x07\x12\x0e\n\x06offset\x18\x05 \x01(\x04\"\x1a\n\nTimeoutNow\x12\x0c\n\x04term\x18\x01 \x01(\x04\"B\n\x12TransferLeadership\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\x13\n\x06target\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_target\"6\n\tStateHash\x12\x0c\n\x04term\x18\x01 \x01(\x04\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x0c\n\x04hash\x18\x03 \x01(\x06\"\x9a\x02\n\x05Hello\x12\x17\n\x0fprotocolVersion\x18\x01 \x01(\r\x12\x11\n\tclusterId\x18\x02 \x01(\t\x12\x0e\n\x06nodeId\x18\x03 \x01(\t\x12\x15\n\rsenderAddress\x18\x04 \x01(\t\x12\x17\n\x0freceiverAddress\x18\x05 \x01(\t\x12\x0f\n\x07members\x18\x06 \x03(\t\x12\x1b\n\x13\x65xecutedCommandsKey\x18\x07 \x01(\t\x12\x0e\n\x06member\x18\x08 \x01(\t\x12\x0b\n\x03uid\x18\t \x01(\t\x12\x0e\n\x06virgin\x18\n \x01(\x08\x12\x17\n\x0fmembershipIndex\x18\x0b \x01(\x04\x12\x16\n\x0ereceiverMember\x18\x0c \x01(\t\x12\x19\n\x11receiverCommitted\x18\r \x01(\x08\"\xe4\x01\n\nHelloReply\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x17\n\x0fprotocolVersion\x18\x03 \x01(\r\x12\x11\n\tclusterId\x18\x04 \x01(\t\x12\x0e\n\x06nodeId\x18\x05 \x01(\t\x12\x0e\n\x06member\x18\x06 \x01(\t\x12\x0b\n\x03uid\x18\x07 \x01(\t\x12\x0e\n\x06virgin\x18\x08 \x01(\x08\x12\x17\n\x0fmembershipIndex\x18\t \x01(\x04\x12\x0f\n\x07members\x18\n \x03(\t\x12\x0f\n\x07refusal\x18\x0b \x01(\t\x12\x10\n\x08\x61ssigned\x18\x0c \x01(\t\"\x8a\x06\n\x0bPeerMessage\x12;\n\x0brequestVote\x18\x01 \x01(\x0b\x32$.raft_protocol.RequestForVoteRequestH\x00\x12=\n\x0cvoteResponse\x18\x02 \x01(\x0b\x32%.raft_protocol.RequestForVoteResponseH\x00\x12<\n\rappendEntries\x18\x03 \x01(\x0b\x32#.raft_protocol.AppendEntriesRequestH\x00\x12>\n\x0e\x61ppendResponse\x18\x04 \x01(\x0b\x32$.raft_protocol.AppendEntriesResponseH\x00\x12)\n\x07propose\x18\x05 \x01(\x0b\x32\x16.raft_protocol.ProposeH\x00\x12\x39\n\x0fproposeResponse\x18\x06 \x01(\x0b\x32\x1e.raft_protocol.ProposeResponseH\x00\x12-\n\treadIndex\x18\x07 \x01(\x0b\x32\x18.raft_protocol.ReadIndexH\x00\x12=\n\x11readIndexResponse\x18\x08 \x01(\x0b\x32 .raft_protocol.ReadIndexResponseH\x00\x12\x39\n\x0finstallSnapshot\x18\t \x01(\x0b\x32\x1e.raft_protocol.InstallSnapshotH\x00\x12I\n\x17installSnapshotResponse\x18\n \x01(\x0b\x32&.raft_protocol.InstallSnapshotResponseH\x00\x12/\n\ntimeoutNow\x18\x0b \x01(\x0b\x32\x19.raft_protocol.TimeoutNowH\x00\x12?\n\x12transferLeadership\x18\x0c \x01(\x0b\x32!.raft_protocol.TransferLeadershipH\x00\x12-\n\tstateHash\x18\r \x01(\x0b\x32\x18.raft_protocol.StateHashH\x00\x42\x06\n\x04kind\"5\n\x05\x42\x61tch\x12,\n\x08messages\x18\x01 \x03(\x0b\x32\x1a.raft_protocol.PeerMessage\"b\n\tPeerFrame\x12%\n\x05hello\x18\x01 \x01(\x0b\x32\x14.raft_protocol.HelloH\x00\x12%\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x14.raft_protocol.BatchH\x00\x42\x07\n\x05\x66rame\"B\n\x0bStreamReply\x12*\n\x05hello\x18\x01 \x01(\x0b\x32\x19.raft_protocol.HelloReplyH\x00\x42\x07\n\x05reply*3\n\tEntryKind\x12\x0c\n\x08\x43OMMANDS\x10\x00\x12\x08\n\x04NOOP\x10\x01\x12\x0e\n\nMEMBERSHIP\x10\x02\x32\x8c\x02\n\x0bRaftService\x12]\n\x0eRequestForVote\x12$.raft_protocol.RequestForVoteRequest\x1a%.raft_protocol.RequestForVoteResponse\x12Z\n\rAppendEntries\x12#.raft_protocol.AppendEntriesRequest\x1a$.raft_protocol.AppendEntriesResponse\x12\x42\n\x06Stream\x12\x18.raft_protocol.PeerFrame\x1a\x1a.raft_protocol.StreamReply(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'raft_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRYKIND']._serialized_start=1940
-  _globals['_ENTRYKIND']._serialized_end=1975
-  _globals['_REQUESTFORVOTEREQUEST']._serialized_start=29
-  _globals['_REQUESTFORVOTEREQUEST']._serialized_end=147
-  _globals['_REQUESTFORVOTERESPONSE']._serialized_start=149
-  _globals['_REQUESTFORVOTERESPONSE']._serialized_end=225
-  _globals['_LOGENTRY']._serialized_start=227
-  _globals['_LOGENTRY']._serialized_end=308
-  _globals['_APPENDENTRIESREQUEST']._serialized_start=311
-  _globals['_APPENDENTRIESREQUEST']._serialized_end=487
-  _globals['_APPENDENTRIESRESPONSE']._serialized_start=490
-  _globals['_APPENDENTRIESRESPONSE']._serialized_end=670
-  _globals['_PROPOSE']._serialized_start=672
-  _globals['_PROPOSE']._serialized_end=725
-  _globals['_PROPOSERESPONSE']._serialized_start=727
-  _globals['_PROPOSERESPONSE']._serialized_end=833
-  _globals['_READINDEX']._serialized_start=835
-  _globals['_READINDEX']._serialized_end=876
-  _globals['_READINDEXRESPONSE']._serialized_start=878
-  _globals['_READINDEXRESPONSE']._serialized_end=957
-  _globals['_HELLO']._serialized_start=960
-  _globals['_HELLO']._serialized_end=1121
-  _globals['_HELLOREPLY']._serialized_start=1123
-  _globals['_HELLOREPLY']._serialized_end=1229
-  _globals['_PEERMESSAGE']._serialized_start=1232
-  _globals['_PEERMESSAGE']._serialized_end=1715
-  _globals['_BATCH']._serialized_start=1717
-  _globals['_BATCH']._serialized_end=1770
-  _globals['_PEERFRAME']._serialized_start=1772
-  _globals['_PEERFRAME']._serialized_end=1870
-  _globals['_STREAMREPLY']._serialized_start=1872
-  _globals['_STREAMREPLY']._serialized_end=1938
-  _globals['_RAFTSERVICE']._serialized_start=1978
-  _globals['_RAFTSERVICE']._serialized_end=2246
+  _globals['_ENTRYKIND']._serialized_start=3140
+  _globals['_ENTRYKIND']._serialized_end=3191
+  _globals['_REQUESTFORVOTEREQUEST']._serialized_start=30
+  _globals['_REQUESTFORVOTEREQUEST']._serialized_end=166
+  _globals['_REQUESTFORVOTERESPONSE']._serialized_start=168
+  _globals['_REQUESTFORVOTERESPONSE']._serialized_end=244
+  _globals['_LOGENTRY']._serialized_start=246
+  _globals['_LOGENTRY']._serialized_end=327
+  _globals['_APPENDENTRIESREQUEST']._serialized_start=330
+  _globals['_APPENDENTRIESREQUEST']._serialized_end=506
+  _globals['_APPENDENTRIESRESPONSE']._serialized_start=509
+  _globals['_APPENDENTRIESRESPONSE']._serialized_end=689
+  _globals['_PROPOSE']._serialized_start=691
+  _globals['_PROPOSE']._serialized_end=784
+  _globals['_PROPOSERESPONSE']._serialized_start=786
+  _globals['_PROPOSERESPONSE']._serialized_end=909
+  _globals['_READINDEX']._serialized_start=911
+  _globals['_READINDEX']._serialized_end=952
+  _globals['_READINDEXRESPONSE']._serialized_start=954
+  _globals['_READINDEXRESPONSE']._serialized_end=1033
+  _globals['_MEMBERSHIP']._serialized_start=1035
+  _globals['_MEMBERSHIP']._serialized_end=1114
+  _globals['_SNAPSHOT']._serialized_start=1117
+  _globals['_SNAPSHOT']._serialized_end=1248
+  _globals['_INSTALLSNAPSHOT']._serialized_start=1250
+  _globals['_INSTALLSNAPSHOT']._serialized_end=1354
+  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_start=1356
+  _globals['_INSTALLSNAPSHOTRESPONSE']._serialized_end=1466
+  _globals['_TIMEOUTNOW']._serialized_start=1468
+  _globals['_TIMEOUTNOW']._serialized_end=1494
+  _globals['_TRANSFERLEADERSHIP']._serialized_start=1496
+  _globals['_TRANSFERLEADERSHIP']._serialized_end=1562
+  _globals['_STATEHASH']._serialized_start=1564
+  _globals['_STATEHASH']._serialized_end=1618
+  _globals['_HELLO']._serialized_start=1621
+  _globals['_HELLO']._serialized_end=1903
+  _globals['_HELLOREPLY']._serialized_start=1906
+  _globals['_HELLOREPLY']._serialized_end=2134
+  _globals['_PEERMESSAGE']._serialized_start=2137
+  _globals['_PEERMESSAGE']._serialized_end=2915
+  _globals['_BATCH']._serialized_start=2917
+  _globals['_BATCH']._serialized_end=2970
+  _globals['_PEERFRAME']._serialized_start=2972
+  _globals['_PEERFRAME']._serialized_end=3070
+  _globals['_STREAMREPLY']._serialized_start=3072
+  _globals['_STREAMREPLY']._serialized_end=3138
+  _globals['_RAFTSERVICE']._serialized_start=3194
+  _globals['_RAFTSERVICE']._serialized_end=3462
 # @@protoc_insertion_point(module_scope)

@@ -16,6 +16,10 @@ Practice". Terms and indexes start at 1; 0 stands for "before the first entry".
 Compatibility: field numbers are never reused and never change their meaning.
 A receiver ignores fields that it does not know. A change that an older node
 would misunderstand raises Hello.protocolVersion.
+
+A member's id is the peer address at which it is reached, followed, unless it was
+a member from the beginning, by `#` and the hexadecimal index of the log entry
+that added it. It is what `candidateId`, `leaderId` and all lists of members hold.
 """
 
 from collections import abc as _abc
@@ -44,6 +48,8 @@ class _EntryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EntryKind.V
     """a batch of commands for the state machine"""
     NOOP: _EntryKind.ValueType  # 1
     """opens a leader's term (§3.6.2)"""
+    MEMBERSHIP: _EntryKind.ValueType  # 2
+    """the members from here on (§4.1)"""
 
 class EntryKind(_EntryKind, metaclass=_EntryKindEnumTypeWrapper):
     """What an entry is for."""
@@ -52,6 +58,8 @@ COMMANDS: EntryKind.ValueType  # 0
 """a batch of commands for the state machine"""
 NOOP: EntryKind.ValueType  # 1
 """opens a leader's term (§3.6.2)"""
+MEMBERSHIP: EntryKind.ValueType  # 2
+"""the members from here on (§4.1)"""
 Global___EntryKind: _TypeAlias = EntryKind  # noqa: Y015
 
 @_typing.final
@@ -65,15 +73,18 @@ class RequestForVoteRequest(_message.Message):
     LASTLOGINDEX_FIELD_NUMBER: _builtins.int
     LASTLOGTERM_FIELD_NUMBER: _builtins.int
     PREVOTE_FIELD_NUMBER: _builtins.int
+    TRANSFER_FIELD_NUMBER: _builtins.int
     term: _builtins.int
     """the candidate's; in a pre-vote the term it would start"""
     candidateId: _builtins.str
-    """peer address of the candidate"""
+    """member id of the candidate"""
     lastLogIndex: _builtins.int
     """last entry of the candidate's log"""
     lastLogTerm: _builtins.int
     preVote: _builtins.bool
     """only asks whether a vote would be granted (§9.6)"""
+    transfer: _builtins.bool
+    """the leader asked for this election (§4.2.3)"""
     def __init__(
         self,
         *,
@@ -82,10 +93,11 @@ class RequestForVoteRequest(_message.Message):
         lastLogIndex: _builtins.int = ...,
         lastLogTerm: _builtins.int = ...,
         preVote: _builtins.bool = ...,
+        transfer: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidateId", b"candidateId", "lastLogIndex", b"lastLogIndex", "lastLogTerm", b"lastLogTerm", "preVote", b"preVote", "term", b"term"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidateId", b"candidateId", "lastLogIndex", b"lastLogIndex", "lastLogTerm", b"lastLogTerm", "preVote", b"preVote", "term", b"term", "transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -165,7 +177,7 @@ class AppendEntriesRequest(_message.Message):
     ROUND_FIELD_NUMBER: _builtins.int
     term: _builtins.int
     leaderId: _builtins.str
-    """peer address of the leader"""
+    """member id of the leader"""
     prevLogIndex: _builtins.int
     """the entry before the first of `entries`"""
     prevLogTerm: _builtins.int
@@ -241,27 +253,32 @@ Global___AppendEntriesResponse: _TypeAlias = AppendEntriesResponse  # noqa: Y015
 
 @_typing.final
 class Propose(_message.Message):
-    """Follower → leader: append this batch of commands, please (§6.2)."""
+    """Follower → leader: append this, please (§6.2)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TERM_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     term: _builtins.int
     ticket: _builtins.int
     """chosen by the asker, echoed in the answer"""
     data: _builtins.bytes
+    """a batch of commands, or a change of the membership"""
+    kind: Global___EntryKind.ValueType
+    """COMMANDS or MEMBERSHIP"""
     def __init__(
         self,
         *,
         term: _builtins.int = ...,
         ticket: _builtins.int = ...,
         data: _builtins.bytes = ...,
+        kind: Global___EntryKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "term", b"term", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "kind", b"kind", "term", b"term", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -277,12 +294,15 @@ class ProposeResponse(_message.Message):
     TICKET_FIELD_NUMBER: _builtins.int
     ENTRYTERM_FIELD_NUMBER: _builtins.int
     ENTRYINDEX_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     term: _builtins.int
     ticket: _builtins.int
     entryTerm: _builtins.int
     """where the batch was appended"""
     entryIndex: _builtins.int
     """absent: certainly nowhere"""
+    refusal: _builtins.str
+    """for people: why a change makes no sense"""
     def __init__(
         self,
         *,
@@ -290,10 +310,11 @@ class ProposeResponse(_message.Message):
         ticket: _builtins.int = ...,
         entryTerm: _builtins.int = ...,
         entryIndex: _builtins.int | None = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_entryIndex", b"_entryIndex", "entryIndex", b"entryIndex"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entryIndex", b"_entryIndex", "entryIndex", b"entryIndex", "entryTerm", b"entryTerm", "term", b"term", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entryIndex", b"_entryIndex", "entryIndex", b"entryIndex", "entryTerm", b"entryTerm", "refusal", b"refusal", "term", b"term", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__entryIndex: _TypeAlias = _typing.Literal["entryIndex"]  # noqa: Y015
     _WhichOneofArgType__entryIndex: _TypeAlias = _typing.Literal["_entryIndex", b"_entryIndex"]  # noqa: Y015
@@ -356,9 +377,232 @@ class ReadIndexResponse(_message.Message):
 Global___ReadIndexResponse: _TypeAlias = ReadIndexResponse  # noqa: Y015
 
 @_typing.final
+class Membership(_message.Message):
+    """Who the members are (§4.3), as ids."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOTERS_FIELD_NUMBER: _builtins.int
+    OUTGOING_FIELD_NUMBER: _builtins.int
+    LEARNERS_FIELD_NUMBER: _builtins.int
+    HEIRS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def voters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def outgoing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """the former voters, while membership is joint"""
+
+    @_builtins.property
+    def learners(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """get the log and decide nothing"""
+
+    @_builtins.property
+    def heirs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """learners that replace a voter whose disk was lost"""
+
+    def __init__(
+        self,
+        *,
+        voters: _abc.Iterable[_builtins.str] | None = ...,
+        outgoing: _abc.Iterable[_builtins.str] | None = ...,
+        learners: _abc.Iterable[_builtins.str] | None = ...,
+        heirs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heirs", b"heirs", "learners", b"learners", "outgoing", b"outgoing", "voters", b"voters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Membership: _TypeAlias = Membership  # noqa: Y015
+
+@_typing.final
+class Snapshot(_message.Message):
+    """A complete snapshot file: what it covers, and which bytes it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LASTTERM_FIELD_NUMBER: _builtins.int
+    LASTINDEX_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_FIELD_NUMBER: _builtins.int
+    SIZEBYTES_FIELD_NUMBER: _builtins.int
+    CHECKSUM_FIELD_NUMBER: _builtins.int
+    lastTerm: _builtins.int
+    """the last entry that it covers"""
+    lastIndex: _builtins.int
+    sizeBytes: _builtins.int
+    checksum: _builtins.int
+    """CRC-32C of the whole file"""
+    @_builtins.property
+    def membership(self) -> Global___Membership:
+        """in force at that entry"""
+
+    def __init__(
+        self,
+        *,
+        lastTerm: _builtins.int = ...,
+        lastIndex: _builtins.int = ...,
+        membership: Global___Membership | None = ...,
+        sizeBytes: _builtins.int = ...,
+        checksum: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["membership", b"membership"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checksum", b"checksum", "lastIndex", b"lastIndex", "lastTerm", b"lastTerm", "membership", b"membership", "sizeBytes", b"sizeBytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
+
+@_typing.final
+class InstallSnapshot(_message.Message):
+    """Leader → follower: bytes of a snapshot (§5.3). One at a time; the answer says
+    where to go on.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    term: _builtins.int
+    offset: _builtins.int
+    data: _builtins.bytes
+    @_builtins.property
+    def snapshot(self) -> Global___Snapshot: ...
+    def __init__(
+        self,
+        *,
+        term: _builtins.int = ...,
+        snapshot: Global___Snapshot | None = ...,
+        offset: _builtins.int = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "offset", b"offset", "snapshot", b"snapshot", "term", b"term"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InstallSnapshot: _TypeAlias = InstallSnapshot  # noqa: Y015
+
+@_typing.final
+class InstallSnapshotResponse(_message.Message):
+    """Follower → leader: how much of that snapshot it has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    LASTTERM_FIELD_NUMBER: _builtins.int
+    LASTINDEX_FIELD_NUMBER: _builtins.int
+    CHECKSUM_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    term: _builtins.int
+    lastTerm: _builtins.int
+    lastIndex: _builtins.int
+    checksum: _builtins.int
+    offset: _builtins.int
+    """bytes here, from the first one on"""
+    def __init__(
+        self,
+        *,
+        term: _builtins.int = ...,
+        lastTerm: _builtins.int = ...,
+        lastIndex: _builtins.int = ...,
+        checksum: _builtins.int = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checksum", b"checksum", "lastIndex", b"lastIndex", "lastTerm", b"lastTerm", "offset", b"offset", "term", b"term"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InstallSnapshotResponse: _TypeAlias = InstallSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class TimeoutNow(_message.Message):
+    """Leader → voter: campaign at once (§3.10)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    term: _builtins.int
+    def __init__(
+        self,
+        *,
+        term: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["term", b"term"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeoutNow: _TypeAlias = TimeoutNow  # noqa: Y015
+
+@_typing.final
+class TransferLeadership(_message.Message):
+    """Follower → leader: hand over, please."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    term: _builtins.int
+    target: _builtins.str
+    """member id; absent: whoever is best"""
+    def __init__(
+        self,
+        *,
+        term: _builtins.int = ...,
+        target: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_target", b"_target", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_target", b"_target", "target", b"target", "term", b"term"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__target: _TypeAlias = _typing.Literal["target"]  # noqa: Y015
+    _WhichOneofArgType__target: _TypeAlias = _typing.Literal["_target", b"_target"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__target) -> _WhichOneofReturnType__target | None: ...
+
+Global___TransferLeadership: _TypeAlias = TransferLeadership  # noqa: Y015
+
+@_typing.final
+class StateHash(_message.Message):
+    """Anyone → everyone: the hash of the sender's state after applying `index`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERM_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    HASH_FIELD_NUMBER: _builtins.int
+    term: _builtins.int
+    index: _builtins.int
+    hash: _builtins.int
+    def __init__(
+        self,
+        *,
+        term: _builtins.int = ...,
+        index: _builtins.int = ...,
+        hash: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash", "index", b"index", "term", b"term"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateHash: _TypeAlias = StateHash  # noqa: Y015
+
+@_typing.final
 class Hello(_message.Message):
     """The first frame of a stream: who is calling whom. The receiver refuses a caller
     that does not belong here, and says why.
+
+    A node is *virgin* while its log is empty and its term 0. Nobody can have built
+    upon what it says until then, so it may still take another id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -370,6 +614,12 @@ class Hello(_message.Message):
     RECEIVERADDRESS_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     EXECUTEDCOMMANDSKEY_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    VIRGIN_FIELD_NUMBER: _builtins.int
+    MEMBERSHIPINDEX_FIELD_NUMBER: _builtins.int
+    RECEIVERMEMBER_FIELD_NUMBER: _builtins.int
+    RECEIVERCOMMITTED_FIELD_NUMBER: _builtins.int
     protocolVersion: _builtins.int
     clusterId: _builtins.str
     """must be the receiver's own"""
@@ -381,6 +631,17 @@ class Hello(_message.Message):
     """the address that the caller dialled"""
     executedCommandsKey: _builtins.str
     """part of the replicated state: must be equal"""
+    member: _builtins.str
+    """member id of the caller"""
+    uid: _builtins.str
+    """random, as old as the caller's data directory"""
+    virgin: _builtins.bool
+    membershipIndex: _builtins.int
+    """entry that holds `members`; 0 at bootstrap"""
+    receiverMember: _builtins.str
+    """member id that the caller looks for"""
+    receiverCommitted: _builtins.bool
+    """the entry that added it is known to be committed"""
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """the caller's view; shown to people, not compared"""
@@ -395,10 +656,16 @@ class Hello(_message.Message):
         receiverAddress: _builtins.str = ...,
         members: _abc.Iterable[_builtins.str] | None = ...,
         executedCommandsKey: _builtins.str = ...,
+        member: _builtins.str = ...,
+        uid: _builtins.str = ...,
+        virgin: _builtins.bool = ...,
+        membershipIndex: _builtins.int = ...,
+        receiverMember: _builtins.str = ...,
+        receiverCommitted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusterId", b"clusterId", "executedCommandsKey", b"executedCommandsKey", "members", b"members", "nodeId", b"nodeId", "protocolVersion", b"protocolVersion", "receiverAddress", b"receiverAddress", "senderAddress", b"senderAddress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusterId", b"clusterId", "executedCommandsKey", b"executedCommandsKey", "member", b"member", "members", b"members", "membershipIndex", b"membershipIndex", "nodeId", b"nodeId", "protocolVersion", b"protocolVersion", "receiverAddress", b"receiverAddress", "receiverCommitted", b"receiverCommitted", "receiverMember", b"receiverMember", "senderAddress", b"senderAddress", "uid", b"uid", "virgin", b"virgin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -413,6 +680,13 @@ class HelloReply(_message.Message):
     PROTOCOLVERSION_FIELD_NUMBER: _builtins.int
     CLUSTERID_FIELD_NUMBER: _builtins.int
     NODEID_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    VIRGIN_FIELD_NUMBER: _builtins.int
+    MEMBERSHIPINDEX_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    ASSIGNED_FIELD_NUMBER: _builtins.int
     accepted: _builtins.bool
     reason: _builtins.str
     """for people; empty if accepted"""
@@ -420,6 +694,17 @@ class HelloReply(_message.Message):
     clusterId: _builtins.str
     nodeId: _builtins.str
     """SELF_ID of the receiver"""
+    member: _builtins.str
+    """the following five as in Hello, of the receiver"""
+    uid: _builtins.str
+    virgin: _builtins.bool
+    membershipIndex: _builtins.int
+    refusal: _builtins.str
+    """for programs: which rule the caller broke"""
+    assigned: _builtins.str
+    """with refusal "assigned": the id that the caller has to take"""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -428,10 +713,17 @@ class HelloReply(_message.Message):
         protocolVersion: _builtins.int = ...,
         clusterId: _builtins.str = ...,
         nodeId: _builtins.str = ...,
+        member: _builtins.str = ...,
+        uid: _builtins.str = ...,
+        virgin: _builtins.bool = ...,
+        membershipIndex: _builtins.int = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+        refusal: _builtins.str = ...,
+        assigned: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "clusterId", b"clusterId", "nodeId", b"nodeId", "protocolVersion", b"protocolVersion", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "assigned", b"assigned", "clusterId", b"clusterId", "member", b"member", "members", b"members", "membershipIndex", b"membershipIndex", "nodeId", b"nodeId", "protocolVersion", b"protocolVersion", "reason", b"reason", "refusal", b"refusal", "uid", b"uid", "virgin", b"virgin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -453,6 +745,11 @@ class PeerMessage(_message.Message):
     PROPOSERESPONSE_FIELD_NUMBER: _builtins.int
     READINDEX_FIELD_NUMBER: _builtins.int
     READINDEXRESPONSE_FIELD_NUMBER: _builtins.int
+    INSTALLSNAPSHOT_FIELD_NUMBER: _builtins.int
+    INSTALLSNAPSHOTRESPONSE_FIELD_NUMBER: _builtins.int
+    TIMEOUTNOW_FIELD_NUMBER: _builtins.int
+    TRANSFERLEADERSHIP_FIELD_NUMBER: _builtins.int
+    STATEHASH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requestVote(self) -> Global___RequestForVoteRequest: ...
     @_builtins.property
@@ -469,6 +766,16 @@ class PeerMessage(_message.Message):
     def readIndex(self) -> Global___ReadIndex: ...
     @_builtins.property
     def readIndexResponse(self) -> Global___ReadIndexResponse: ...
+    @_builtins.property
+    def installSnapshot(self) -> Global___InstallSnapshot: ...
+    @_builtins.property
+    def installSnapshotResponse(self) -> Global___InstallSnapshotResponse: ...
+    @_builtins.property
+    def timeoutNow(self) -> Global___TimeoutNow: ...
+    @_builtins.property
+    def transferLeadership(self) -> Global___TransferLeadership: ...
+    @_builtins.property
+    def stateHash(self) -> Global___StateHash: ...
     def __init__(
         self,
         *,
@@ -480,12 +787,17 @@ class PeerMessage(_message.Message):
         proposeResponse: Global___ProposeResponse | None = ...,
         readIndex: Global___ReadIndex | None = ...,
         readIndexResponse: Global___ReadIndexResponse | None = ...,
+        installSnapshot: Global___InstallSnapshot | None = ...,
+        installSnapshotResponse: Global___InstallSnapshotResponse | None = ...,
+        timeoutNow: Global___TimeoutNow | None = ...,
+        transferLeadership: Global___TransferLeadership | None = ...,
+        stateHash: Global___StateHash | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["appendEntries", b"appendEntries", "appendResponse", b"appendResponse", "kind", b"kind", "propose", b"propose", "proposeResponse", b"proposeResponse", "readIndex", b"readIndex", "readIndexResponse", b"readIndexResponse", "requestVote", b"requestVote", "voteResponse", b"voteResponse"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appendEntries", b"appendEntries", "appendResponse", b"appendResponse", "installSnapshot", b"installSnapshot", "installSnapshotResponse", b"installSnapshotResponse", "kind", b"kind", "propose", b"propose", "proposeResponse", b"proposeResponse", "readIndex", b"readIndex", "readIndexResponse", b"readIndexResponse", "requestVote", b"requestVote", "stateHash", b"stateHash", "timeoutNow", b"timeoutNow", "transferLeadership", b"transferLeadership", "voteResponse", b"voteResponse"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appendEntries", b"appendEntries", "appendResponse", b"appendResponse", "kind", b"kind", "propose", b"propose", "proposeResponse", b"proposeResponse", "readIndex", b"readIndex", "readIndexResponse", b"readIndexResponse", "requestVote", b"requestVote", "voteResponse", b"voteResponse"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appendEntries", b"appendEntries", "appendResponse", b"appendResponse", "installSnapshot", b"installSnapshot", "installSnapshotResponse", b"installSnapshotResponse", "kind", b"kind", "propose", b"propose", "proposeResponse", b"proposeResponse", "readIndex", b"readIndex", "readIndexResponse", b"readIndexResponse", "requestVote", b"requestVote", "stateHash", b"stateHash", "timeoutNow", b"timeoutNow", "transferLeadership", b"transferLeadership", "voteResponse", b"voteResponse"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["requestVote", "voteResponse", "appendEntries", "appendResponse", "propose", "proposeResponse", "readIndex", "readIndexResponse"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["requestVote", "voteResponse", "appendEntries", "appendResponse", "propose", "proposeResponse", "readIndex", "readIndexResponse", "installSnapshot", "installSnapshotResponse", "timeoutNow", "transferLeadership", "stateHash"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

@@ -16,6 +16,10 @@ Practice". Terms and indexes start at 1; 0 stands for "before the first entry".
 Compatibility: field numbers are never reused and never change their meaning.
 A receiver ignores fields that it does not know. A change that an older node
 would misunderstand raises Hello.protocolVersion.
+
+A member's id is the peer address at which it is reached, followed, unless it was
+a member from the beginning, by `#` and the hexadecimal index of the log entry
+that added it. It is what `candidateId`, `leaderId` and all lists of members hold.
 """
 
 from collections import abc as _abc

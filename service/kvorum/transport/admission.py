@@ -1,0 +1,226 @@
+"""Which data directory may speak for which member.
+
+A member's votes and acknowledgements are promises that only its disk remembers (§3.8). So an
+id belongs for ever to the data directory (``uid``) that introduced itself with it in the log.
+Who comes back empty-handed is not let in as the old member, but replaced by a new one; who
+was removed stays out.
+
+A node that is virgin itself knows nobody's data directory and judges none.
+"""
+
+from kvorum.raft.membership import address_of
+from kvorum.raft.types import NodeId
+from kvorum.transport.identity import Registrar, generation
+from kvorum.transport.introduction import (
+    REASON_CHARACTERS_MAX,
+    SHOWN_CHARACTERS_MAX,
+    Assignment,
+    Hello,
+    HelloReply,
+    Refusal,
+    RefusalKind,
+    shown,
+)
+from kvorum.transport.options import PROTOCOL_VERSION, TransportOptions
+from kvorum.transport.standing import Standing
+from kvorum.transport.wire import MalformedMessage, member_id
+
+
+class Admission:
+    """Judges by what the node knows at this moment; an open stream may be judged again."""
+
+    def __init__(self, options: TransportOptions, standing: Standing, registrar: Registrar) -> None:
+        self._options = options
+        self._standing = standing
+        self._registrar = registrar
+
+    # --- callers -----------------------------------------------------------------------
+
+    def judge_form(self, hello: Hello) -> Refusal | None:
+        """What every node of this version says of itself; all of it is fit for a log line."""
+        try:
+            member_id(hello.member)
+            fits = address_of(hello.member) == hello.sender_address
+        except MalformedMessage:
+            fits = False
+        is_short = len(hello.member) <= SHOWN_CHARACTERS_MAX and hello.member.isprintable()
+        if fits and is_short and hello.uid:
+            return None
+        return Refusal(
+            RefusalKind.BAD_IDENTITY,
+            f"{name(hello)} calls itself member {shown(hello.member)!r} with the data directory "
+            f"{shown(hello.uid)!r}, which no kvorum node does; run the same release on all nodes",
+        )
+
+    def judge_newcomer(self, hello: Hello) -> Refusal | None:
+        """A virgin caller from a member's address: another id, or a lost disk.
+
+        Its cluster id does not count: it follows from its first configuration, which may be
+        younger than the cluster.
+        """
+        member = self._standing.at(hello.sender_address)
+        if not hello.virgin or self._registrar.is_virgin() or member is None:
+            return None
+        if not self._standing.is_decided(hello.member):
+            return None  # it knows a later entry than this node
+        if self._is_other_disk(member, hello.uid):
+            return self._lost(member)
+        if member == hello.member or not self._may_assign(member):
+            return None
+        return Refusal(
+            RefusalKind.ASSIGNED,
+            f"{hello.sender_address} is member {member} of cluster {self._options.cluster_id}: "
+            "the node there takes that id by itself",
+            assigned=member,
+        )
+
+    def judge_aim(self, hello: Hello) -> Refusal | None:
+        """Whether the caller looks for this node or for another one at its address."""
+        own, sought = self._options.member_id, hello.receiver_member
+        if sought == own:
+            return None
+        if self._is_renamed(hello):
+            return Refusal(
+                RefusalKind.RENAMED,
+                f"{own} takes its new id {sought} and will be back in a moment",
+                assigned=sought,
+            )
+        return Refusal(
+            RefusalKind.WRONG_RECEIVER,
+            f"{name(hello)} looks for the member {shown(sought)}, but at this address is "
+            f"{own}; one of the two has not heard of the latest change of the membership. If "
+            f"{own} was replaced, stop it, empty its DATA_DIR and start it again",
+        )
+
+    def judge_member(self, hello: Hello) -> Refusal | None:
+        """Whether the caller is a member, or may be one of whom this node has not heard yet."""
+        standing, member = self._standing, hello.member
+        if standing.disowned:
+            return Refusal(RefusalKind.LOST_DISK, standing.disowned)
+        if standing.knows(member):
+            return self._judge_data(member, hello.uid, is_virgin=hello.virgin)
+        if hello.virgin and (self._registrar.is_virgin() or standing.is_decided(member)):
+            return self._stranger(hello)
+        if standing.is_gone(member, hello.membership_index):
+            return self._removed(hello) if standing.index else self._stranger(hello)
+        return None
+
+    def _removed(self, hello: Hello) -> Refusal:
+        standing = self._standing
+        return Refusal(
+            RefusalKind.REMOVED,
+            f"{name(hello)} was removed from the cluster: member {hello.member} is not among "
+            f"{', '.join(standing.members)}, the members since entry {standing.index}. Stop it; "
+            "or, to take it in again, empty its DATA_DIR, start it, and run "
+            f"`kvorum member add {hello.sender_address}`",
+        )
+
+    def _stranger(self, hello: Hello) -> Refusal:
+        expected = self._standing.at(hello.sender_address)
+        if expected is not None:
+            advice = f"it will be member {expected} as soon as that is decided; it need only wait"
+        else:
+            advice = (
+                f"run `kvorum member add {hello.sender_address}` to add it, or check "
+                "OTHER_NODES on both"
+            )
+        return Refusal(
+            RefusalKind.STRANGER,
+            f"{name(hello)} is not a member of the cluster of {self._options.node_id} "
+            f"(members {', '.join(self._standing.members)}); {advice}",
+        )
+
+    # --- receivers ---------------------------------------------------------------------
+
+    def judge_receiver(self, peer: NodeId, reply: HelloReply) -> Refusal | None:
+        """Who answered at the address of ``peer``, and accepted us."""
+        if reply.member != peer:
+            return Refusal(
+                RefusalKind.WRONG_RECEIVER,
+                f"at the address of member {peer} is {shown(reply.member)}",
+            )
+        return self._judge_data(peer, reply.uid, is_virgin=reply.virgin)
+
+    def heed(self, peer: NodeId, reply: HelloReply) -> None:
+        """Tell the node what follows for it from an answer of ``peer``, whatever it was."""
+        if reply.protocol_version != PROTOCOL_VERSION:
+            return
+        is_virgin = self._registrar.is_virgin()
+        is_ours = reply.cluster_id == self._options.cluster_id
+        if not is_virgin and self._shows_lost_disk(peer, reply, is_ours=is_ours):
+            self._registrar.on_lost(peer)
+        match reply.refusal:
+            case RefusalKind.ASSIGNED if is_virgin:
+                self._take(reply)
+            case RefusalKind.LOST_DISK if is_virgin:
+                self._standing.disowned = shown(reply.reason, REASON_CHARACTERS_MAX)
+            case RefusalKind.REMOVED if is_ours and not is_virgin:
+                self._registrar.on_removed(shown(reply.reason, REASON_CHARACTERS_MAX))
+
+    def _take(self, reply: HelloReply) -> None:
+        try:
+            assigned = member_id(reply.assigned)
+        except MalformedMessage:
+            return  # the refusal is told anyway
+        own = self._options
+        if address_of(assigned) == own.self_address and assigned != own.member_id:
+            self._registrar.on_assigned(Assignment(assigned, reply.cluster_id))
+
+    def _shows_lost_disk(self, peer: NodeId, reply: HelloReply, *, is_ours: bool) -> bool:
+        """Where ``peer`` should be is a virgin node that was meant for this cluster.
+
+        Only what was dialled counts, not what a caller says of itself: a mistake in
+        somebody's SELF_ADDRESS must not cost a member its place.
+        """
+        if not reply.virgin or self._standing.at(address_of(peer)) != peer:
+            return False
+        knows_us = self._options.self_address in map(address_of, map(NodeId, reply.members))
+        return (is_ours or knows_us) and self._is_other_disk(peer, reply.uid)
+
+    # --- both --------------------------------------------------------------------------
+
+    def _judge_data(self, member: NodeId, uid: str, *, is_virgin: bool) -> Refusal | None:
+        if not self._is_other_disk(member, uid):
+            return None
+        if is_virgin:
+            return self._lost(member)
+        return Refusal(
+            RefusalKind.OTHER_DATA,
+            f"{member} uses another data directory than the one with which it joined; if two "
+            "processes run under its address, stop the wrong one. Give it its own directory "
+            "back, or, if that is lost, an empty one: then it is replaced",
+        )
+
+    def _is_other_disk(self, member: NodeId, uid: str) -> bool:
+        return self._registrar.uid_of(member) not in (None, uid)
+
+    def _lost(self, member: NodeId) -> Refusal:
+        return Refusal(
+            RefusalKind.LOST_DISK,
+            f"{member} has lost its data: an empty data directory is where it was. The leader "
+            "lets a new member take its place; wait, or give it back the right DATA_DIR. If "
+            "most members lost theirs, nothing can be decided: see `kvorum recover`",
+        )
+
+    def _may_assign(self, member: NodeId) -> bool:
+        """First members have their ids from the start; and what is not decided may vanish."""
+        return generation(member) > 0 and self._standing.is_decided(member)
+
+    def _is_renamed(self, hello: Hello) -> bool:
+        """The cluster knows a later id for this node than it has."""
+        try:
+            sought = member_id(hello.receiver_member)
+        except MalformedMessage:
+            return False
+        own = self._options
+        return (
+            hello.receiver_committed
+            and self._registrar.is_virgin()
+            and address_of(sought) == own.self_address
+            and generation(sought) > generation(own.member_id)
+        )
+
+
+def name(hello: Hello) -> str:
+    """A caller, for people."""
+    return f"{shown(hello.node_id)} ({shown(hello.sender_address)})"

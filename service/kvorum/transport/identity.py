@@ -1,0 +1,49 @@
+"""Ids and data directories: what the transport asks its node, and tells it."""
+
+from typing import Protocol
+
+from kvorum.raft.types import Index, NodeId
+from kvorum.transport.introduction import Assignment
+
+
+def generation(member: NodeId) -> Index:
+    """The log entry that added this member; 0 for one of the first members.
+
+    ``member`` must be well-formed: see :func:`kvorum.transport.wire.member_id`.
+    """
+    number = member.partition("#")[2]
+    return Index(int(number, 16) if number else 0)
+
+
+class Registrar(Protocol):
+    """The node, as the transport sees it. Called on the event loop; must not raise or block.
+
+    What ``on_…`` tells may be told again and again, as long as it is so.
+    """
+
+    def is_virgin(self) -> bool:
+        """Whether the log is empty and the term 0: nobody can have built upon this node yet."""
+        ...
+
+    def commit_index(self) -> Index:
+        """Up to here the log is decided."""
+        ...
+
+    def uid_of(self, member: NodeId) -> str | None:
+        """The data directory with which ``member`` introduced itself in the log, if it has."""
+        ...
+
+    def on_lost(self, member: NodeId) -> None:
+        """At the address of ``member`` there is a virgin node: its disk is lost.
+
+        A leader replaces it; whether ``member`` is silent as well is for the core to check.
+        """
+        ...
+
+    def on_assigned(self, assignment: Assignment) -> None:
+        """This node, virgin, is a member under another id: it has to start anew as that one."""
+        ...
+
+    def on_removed(self, why: str) -> None:
+        """A peer of our cluster knows for certain that this node is no member (any more)."""
+        ...

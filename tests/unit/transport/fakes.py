@@ -1,0 +1,34 @@
+"""The node that a transport under test believes to serve."""
+
+from kvorum.raft.types import Index, NodeId
+from kvorum.transport.introduction import Assignment
+
+
+class FakeRegistrar:
+    """Says what it is set to, and keeps what it is told."""
+
+    def __init__(self, *, virgin: bool = False, commit: int = 0) -> None:
+        self.virgin = virgin
+        self.commit = commit
+        self.uids: dict[str, str] = {}
+        self.lost: list[str] = []
+        self.assigned: list[Assignment] = []
+        self.removed: list[str] = []
+
+    def is_virgin(self) -> bool:
+        return self.virgin
+
+    def commit_index(self) -> Index:
+        return Index(self.commit)
+
+    def uid_of(self, member: NodeId) -> str | None:
+        return self.uids.get(member)
+
+    def on_lost(self, member: NodeId) -> None:
+        self.lost.append(member)
+
+    def on_assigned(self, assignment: Assignment) -> None:
+        self.assigned.append(assignment)
+
+    def on_removed(self, why: str) -> None:
+        self.removed.append(why)
