@@ -9,7 +9,7 @@ export PYTHON
 # No help text: a part of the test targets.
 .PHONY: browser
 
-.PHONY: help setup cluster test coverage check fix generate lock clean
+.PHONY: help setup cluster test coverage check fix generate lock clean explore
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ browser:
 coverage: setup browser ## run all tests and report the lines that none of them reaches
 	@rm -f .coverage .coverage.*
 	@$(BIN)/pytest --cov --cov-report=term --cov-report=html $(ARGS)
+
+BOUNDS := TERMS TICKS ENTRIES MESSAGES CRASHES DUPLICATES CHANGES SECONDS
+explore: setup ## visit all states of three cores within bounds (TERMS=2 MESSAGES=3 …)
+	@$(BIN)/python -m tests.exploration $(foreach bound,$(BOUNDS),$(if $($(bound)),$(bound)=$($(bound))))
 
 check: setup ## lint, types, layers, size budget, generated files
 	$(BIN)/ruff check .
