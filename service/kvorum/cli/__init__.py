@@ -1,1 +1,1 @@
-"""The command line: `kvorum serve`, `kvorum dev`."""
+"""The command line: `kvorum serve`, `dev`, `member`, `transfer`, `recover`."""

@@ -90,6 +90,16 @@ examples:
   kvorum transfer Node-2
 """
 
+RECOVER = """\
+UNSAFE. Make a new cluster out of one survivor's data directory, when a majority of the voters
+is lost for good. Acknowledged writes may be lost; it says so, and asks for the node's name.
+The node must be stopped. docs/membership.md tells the whole procedure.
+
+examples:
+  kvorum recover --data-dir data/Node-1
+  kvorum recover --data-dir data/Node-1 --yes
+"""
+
 _ANY_NAME = "id, address or name (SELF_ID) of a member"
 
 
@@ -114,6 +124,9 @@ def make_parser(environ: Mapping[str, str]) -> ArgumentParser:
     _add_member_commands(commands, asking)
     transfer = _command(commands, "transfer", "let another node lead", TRANSFER, asking)
     transfer.add_argument("id", nargs="?", metavar="ID", help=_ANY_NAME)
+    rescue = _command(commands, "recover", "UNSAFE: go on with one survivor's data", RECOVER)
+    rescue.add_argument("--data-dir", type=Path, metavar="DIR", required=True, help="its DATA_DIR")
+    rescue.add_argument("--yes", action="store_true", help="do not ask for the node's name")
     return parser
 
 

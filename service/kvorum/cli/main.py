@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from kvorum.cli.arguments import make_parser
+from kvorum.cli.console import Console
 
 INTERRUPTED = 130
 
@@ -38,6 +39,8 @@ def _run(arguments: Namespace) -> int:
             return _dev(arguments)
         case "member" | "transfer":
             return _ask_cluster(arguments)
+        case "recover":
+            return _recover(arguments)
         case _:
             return _variables()
 
@@ -58,11 +61,18 @@ def _dev(arguments: Namespace) -> int:
 
 
 def _ask_cluster(arguments: Namespace) -> int:
-    from kvorum.cli.cluster.commands import Console, run_member, run_transfer
+    from kvorum.cli.cluster.commands import run_member, run_transfer
+
+    run = run_member if arguments.command == "member" else run_transfer
+    return run(arguments, Console(sys.stdin, sys.stdout, sys.stderr))
+
+
+def _recover(arguments: Namespace) -> int:
+    from kvorum.cli.recover import recover
+    from kvorum.storage.fs import OsFileSystem
 
     console = Console(sys.stdin, sys.stdout, sys.stderr)
-    run = run_member if arguments.command == "member" else run_transfer
-    return run(arguments, console)
+    return recover(OsFileSystem(), arguments.data_dir, confirmed=arguments.yes, console=console)
 
 
 def _version() -> int:

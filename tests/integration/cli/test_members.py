@@ -12,7 +12,8 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from kvorum.cli.arguments import make_parser
-from kvorum.cli.cluster.commands import Console, run_member, run_transfer
+from kvorum.cli.cluster.commands import run_member, run_transfer
+from kvorum.cli.console import Console
 from kvorum.errors import NoLeader
 from kvorum.rest.app import create_app
 from kvorum.rest.options import RestOptions

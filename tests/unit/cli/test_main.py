@@ -44,7 +44,15 @@ def test_help_loads_neither_grpc_nor_the_web_framework() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["member", "member list", "member add", "member promote", "member remove", "transfer"],
+    [
+        "member",
+        "member list",
+        "member add",
+        "member promote",
+        "member remove",
+        "transfer",
+        "recover",
+    ],
 )
 def test_help_on_asking_a_cluster(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

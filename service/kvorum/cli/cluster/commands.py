@@ -1,34 +1,17 @@
 """`kvorum member list|add|promote|remove` and `kvorum transfer`, from arguments to exit code."""
 
 from argparse import Namespace
-from typing import NamedTuple, Protocol, TextIO
+from typing import Protocol
 from urllib.parse import quote
 
 import msgspec
 
 from kvorum.cli.cluster.endpoints import MEMBERS, Cluster, Failed, read_members
 from kvorum.cli.cluster.words import after_adding, described, member_table, voters_of
+from kvorum.cli.console import Console
 from kvorum.rest.schemas import LeadershipAnswer, MembersAnswer
 
 DONE, FAILED = 0, 1
-
-
-class Console(NamedTuple):
-    """Results go to ``stdout``; questions and errors to ``stderr``."""
-
-    stdin: TextIO
-    stdout: TextIO
-    stderr: TextIO
-
-    def show(self, arguments: Namespace, body: bytes, text: str) -> None:
-        """The answer as it came, or in words, as was asked for."""
-        shown = msgspec.json.format(body, indent=2).decode()
-        print(shown if arguments.output == "json" else text, file=self.stdout)
-
-    def asks(self, question: str) -> str:
-        """What the user types; "" at the end of input."""
-        print(question, end=" ", file=self.stderr, flush=True)
-        return self.stdin.readline().strip()
 
 
 def run_member(arguments: Namespace, console: Console) -> int:
@@ -50,48 +33,55 @@ def _run(command: _Command, arguments: Namespace, console: Console) -> int:
     try:
         command(Cluster(arguments.endpoint), arguments, console)
     except Failed as error:
-        print(f"kvorum: {error}", file=console.stderr)
+        console.warn(f"kvorum: {error}")
         return FAILED
     return DONE
 
 
 def _list(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     body = cluster.members()
-    console.show(arguments, body, member_table(read_members(body)))
+    _show(console, arguments, body, member_table(read_members(body)))
 
 
 def _add(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     body = cluster.ask("POST", MEMBERS, {"address": arguments.address})
     added = read_members(body).member
     text = after_adding(added) if added else f"{arguments.address} was added, and is gone again"
-    console.show(arguments, body, text)
+    _show(console, arguments, body, text)
 
 
 def _promote(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     body = cluster.ask("POST", f"{_path_of(arguments.id)}/promote")
     answer = read_members(body)
     promoted = described(answer.member) if answer.member else arguments.id
-    console.show(arguments, body, f"{promoted} votes now: {voters_of(answer)}")
+    _show(console, arguments, body, f"{promoted} votes now: {voters_of(answer)}")
 
 
 def _remove(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     if console.stdin.isatty() and not arguments.yes:
         _confirm_removal(read_members(cluster.members()), arguments.id, console)
     body = cluster.ask("DELETE", _path_of(arguments.id))
-    console.show(arguments, body, f"{arguments.id} is removed: {voters_of(read_members(body))}")
+    _show(console, arguments, body, f"{arguments.id} is removed: {voters_of(read_members(body))}")
 
 
 def _confirm_removal(answer: MembersAnswer, named: str, console: Console) -> None:
-    print(member_table(answer), file=console.stderr)
+    console.warn(member_table(answer))
     question = f"Remove {named} for good? Its id never comes back. [y/N]"
-    if console.asks(question).lower() not in ("y", "yes"):
+    if console.ask(question).lower() not in ("y", "yes"):
         raise Failed("nothing was removed")
 
 
 def _transfer(cluster: Cluster, arguments: Namespace, console: Console) -> None:
     body = cluster.ask("POST", "/cluster/transfer", {"target": arguments.id})
     leader = msgspec.json.decode(body, type=LeadershipAnswer).leader_id
-    console.show(arguments, body, f"{leader} leads now")
+    _show(console, arguments, body, f"{leader} leads now")
+
+
+def _show(console: Console, arguments: Namespace, body: bytes, text: str) -> None:
+    """The answer as it came, or in words, as was asked for."""
+    console.say(
+        msgspec.json.format(body, indent=2).decode() if arguments.output == "json" else text
+    )
 
 
 def _path_of(named: str) -> str:
