@@ -8,6 +8,7 @@ from kvorum.mvcc.command import (
     Command,
     CompareAndSet,
     Delete,
+    Introduce,
     Put,
     Stamp,
     decode_batch,
@@ -23,6 +24,7 @@ COMMANDS = st.one_of(
     st.builds(Put, IDS, BYTES, BYTES),
     st.builds(CompareAndSet, IDS, BYTES, BYTES, BYTES),
     st.builds(Delete, IDS, BYTES),
+    st.builds(Introduce, IDS, IDS, IDS, IDS),
 )
 
 

@@ -8,6 +8,7 @@ from kvorum.mvcc.command import (
     Command,
     CompareAndSet,
     Delete,
+    Introduce,
     Put,
     Stamp,
     encode_batch,
@@ -27,6 +28,7 @@ COMMANDS = st.one_of(
     st.builds(Put, IDS, KEYS, TEXTS),
     st.builds(CompareAndSet, IDS, KEYS, TEXTS, TEXTS),
     st.builds(Delete, IDS, KEYS),
+    st.builds(Introduce, IDS, st.sampled_from("ab"), st.sampled_from("uv"), st.sampled_from("nm")),
 )
 STAMPS = st.one_of(
     st.just(UNSTAMPED),
@@ -41,6 +43,7 @@ class Model:
     def __init__(self) -> None:
         self.records: dict[bytes, Record] = {}
         self.outcomes: list[Outcome] = []
+        self.members: dict[str, tuple[str, str]] = {}
         self.revision = 0
         self.now_ms = 0
 
@@ -63,6 +66,8 @@ class Model:
         return outcome
 
     def execute(self, command: Command) -> tuple[Status, str]:
+        if isinstance(command, Introduce):
+            return self.introduce(command)
         old = self.records.get(command.key)
         if old is None and not isinstance(command, Put):
             return Status.KEY_NOT_FOUND, f'key "{command.key.decode()}" doesn\'t exist'
@@ -77,6 +82,13 @@ class Model:
             self.records[command.key] = Record(
                 command.value, old.create_revision, self.revision, old.version + 1
             )
+        return Status.SUCCESS, "success"
+
+    def introduce(self, command: Introduce) -> tuple[Status, str]:
+        uid, _name = self.members.get(command.member, (command.uid, ""))
+        if uid != command.uid:
+            return Status.CONFLICT, "this member is known with another uid"
+        self.members[command.member] = (command.uid, command.name)
         return Status.SUCCESS, "success"
 
     def matches(self, command: CompareAndSet) -> bool:
@@ -95,6 +107,7 @@ def test_agrees_with_the_model(log: list[tuple[Stamp, list[Command]]]) -> None:
         assert dict(machine._store) == model.records
         assert [outcome for outcome, _index in machine._outcomes] == model.outcomes
         assert {o.request_id: o for o in model.outcomes} == machine._outcomes._by_id
+        assert {m: (i.uid, i.name) for m, i in machine.members.items()} == model.members
         assert machine.revision == model.revision
         assert machine.size_bytes == sum(len(k) + len(r.value) for k, r in model.records.items())
         assert (machine.key_count, machine.outcome_count) == (

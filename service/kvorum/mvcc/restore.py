@@ -24,11 +24,12 @@ class Restore:
     Each raises :class:`~kvorum.errors.SnapshotDamaged` for anything else; of no use then.
     """
 
-    __slots__ = ("_head", "_outcomes", "_store")
+    __slots__ = ("_head", "_newest_index", "_outcomes", "_store")
 
     def __init__(self) -> None:
         self._head: Head | None = None
         self._outcomes = Outcomes()
+        self._newest_index = 0  # of the outcomes until now
         self._store = Store()
 
     def add(self, block: bytes) -> None:
@@ -85,6 +86,9 @@ class Restore:
         request_id, status, message, revision, time_ms, index = row
         if self._outcomes.get(request_id) is not None:
             raise ValueError(f"request id {request_id!r} has two outcomes")
+        if index < self._newest_index:
+            raise ValueError("outcomes are not in the order of the log")
+        self._newest_index = index
         if message == SUCCESS_MESSAGE:
             message = SUCCESS_MESSAGE  # one string for all of them
         self._outcomes.add(Outcome(request_id, status, message, revision, time_ms), index)

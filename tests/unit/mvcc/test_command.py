@@ -6,6 +6,7 @@ from kvorum.mvcc.command import (
     UNSTAMPED,
     CompareAndSet,
     Delete,
+    Introduce,
     Put,
     Stamp,
     decode_batch,
@@ -25,14 +26,16 @@ def test_bytes_of_a_batch_are_those_of_version_1() -> None:
             encode_command(Put("r1", b"k", b"1", 7)),
             encode_command(CompareAndSet("r2", b"k", b"1", b"2", 300)),
             encode_command(Delete("r3", b"k")),
+            encode_command(Introduce("r4", "h:1#a", "u", "n", 7)),
         ],
         STAMP,
     )
     assert batch.hex(" ") == (
-        "01 00 00 01 8b cf e5 68 00 00 01 86 a0 00 00 0e 10 dd 00 00 00 03"
+        "01 00 00 01 8b cf e5 68 00 00 01 86 a0 00 00 0e 10 dd 00 00 00 04"
         " 95 01 a2 72 31 c4 01 6b c4 01 31 07"
         " 96 02 a2 72 32 c4 01 6b c4 01 31 c4 01 32 cd 01 2c"
         " 94 03 a2 72 33 c4 01 6b cf 7f ff ff ff ff ff ff ff"
+        " 96 04 a2 72 34 a5 68 3a 31 23 61 a1 75 a1 6e 07"
     )
 
 

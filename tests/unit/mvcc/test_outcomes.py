@@ -2,7 +2,7 @@
 
 from kvorum.mvcc.command import UNSTAMPED, Stamp
 from kvorum.mvcc.outcome import Outcome, Status
-from kvorum.mvcc.outcomes import Outcomes
+from kvorum.mvcc.outcomes import SEGMENT_OUTCOMES, Outcomes
 
 
 def add(table: Outcomes, request_id: str) -> None:
@@ -62,3 +62,49 @@ def test_lower_limits_take_effect_with_the_batch_that_brings_them() -> None:
     batch(table, Stamp(1, 9, 60), *"abcdef")
     batch(table, Stamp(2, 2, 60))
     assert kept(table, *"abcdef") == ["e", "f"]
+
+
+def test_eviction_goes_over_segments() -> None:
+    table, ids = Outcomes(), [f"r{number}" for number in range(3 * SEGMENT_OUTCOMES + 5)]
+    batch(table, Stamp(1, 10_000, 60), *ids)
+    batch(table, Stamp(2, SEGMENT_OUTCOMES + 7, 60))
+    assert [outcome.request_id for outcome, _index in table] == ids[-SEGMENT_OUTCOMES - 7 :]
+    batch(table, Stamp(3, 0, 60))
+    assert (len(table), list(table), table.digest) == (0, [], 0)
+    batch(table, Stamp(4, 5, 60), "a", "b")
+    assert kept(table, "a", "b") == ["a", "b"]
+
+
+def test_a_view_shows_what_was_kept_when_it_was_taken() -> None:
+    table, ids = Outcomes(), [f"r{number}" for number in range(2 * SEGMENT_OUTCOMES + 5)]
+    batch(table, Stamp(1, 10_000, 60), *ids)
+    batch(table, Stamp(2, SEGMENT_OUTCOMES + 10, 60))
+    view = table.view()
+    batch(table, Stamp(3, 3, 60), *(f"s{number}" for number in range(SEGMENT_OUTCOMES)))
+    assert [outcome.request_id for outcome, _index in view] == ids[-SEGMENT_OUTCOMES - 10 :]
+
+
+def test_forgotten_index_is_the_newest_entry_that_lost_an_outcome() -> None:
+    table = Outcomes()
+    for index, request_id in enumerate("abcd", start=1):
+        table.add(Outcome(request_id, Status.SUCCESS, "success", 1, 0), index=index * 10)
+    table.evict(Stamp(1, 4, 60))
+    assert table.forgotten_index == 0
+    table.evict(Stamp(1, 1, 60))
+    assert table.forgotten_index == 30
+
+
+def test_digest_is_that_of_what_is_left() -> None:
+    whole, rest = Outcomes(), Outcomes()
+    for index, request_id in enumerate("abcdef", start=1):
+        whole.add(Outcome(request_id, Status.SUCCESS, "success", index, 5), index)
+        if index > 4:
+            rest.add(Outcome(request_id, Status.SUCCESS, "success", index, 5), index)
+    whole.evict(Stamp(1, 2, 60))
+    assert whole.digest == rest.digest != 0
+
+
+def test_drained_in_steps() -> None:
+    table = Outcomes()
+    batch(table, Stamp(1, 10_000, 60), *(f"r{number}" for number in range(2500)))
+    assert (sum(1 for _ in table.drain()), len(table)) == (3, 0)

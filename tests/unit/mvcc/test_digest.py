@@ -1,0 +1,89 @@
+"""The state's hash notices every change, and does not depend on the way to a state."""
+
+from zlib import crc32
+
+import pytest
+from msgspec.structs import replace
+
+from kvorum.mvcc.digest import PRIME, combine, outcome_digest, overwrite_digest, record_digest
+from kvorum.mvcc.outcome import SUCCESS_MESSAGE, Outcome, Status
+from kvorum.mvcc.record import Record
+
+RECORD = Record(b'{"name":"value"}', 1_000, 2_000_000, 3)
+OUTCOME = Outcome("2a599fd1f6949ec5-1f", Status.SUCCESS, SUCCESS_MESSAGE, 12, 3_600_000)
+
+
+def of(key: bytes, record: Record) -> int:
+    return record_digest(crc32(key), record) % PRIME
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    return (int.from_bytes(data, "big") ^ 1 << bit).to_bytes(len(data), "big")
+
+
+def test_every_bit_of_a_record_counts() -> None:
+    key = b"key"
+    changed = [of(flipped(key, bit), RECORD) for bit in range(len(key) * 8)]
+    value_bits = range(len(RECORD.value) * 8)
+    changed += [of(key, replace(RECORD, value=flipped(RECORD.value, bit))) for bit in value_bits]
+    for field in ("create_revision", "mod_revision", "version"):
+        numbers = [getattr(RECORD, field) ^ 1 << bit for bit in range(61)]
+        changed += [of(key, replace(RECORD, **{field: number})) for number in numbers]
+    assert of(key, RECORD) not in changed
+    assert len(set(changed)) == len(changed), "nor are any two of them alike"
+
+
+def test_the_boundary_of_key_and_value_counts() -> None:
+    assert of(b"ab", Record(b"c", 1, 1, 1)) != of(b"a", Record(b"bc", 1, 1, 1))
+
+
+@pytest.mark.parametrize("field", ["value", "create_revision", "mod_revision", "version"])
+def test_contents_that_trade_places_show(field: str) -> None:
+    """Sums of checksums alone would be the same."""
+    one, other = Record(b"1111", 10, 20, 3), Record(b"2222", 11, 25, 7)
+    traded = (
+        replace(one, **{field: getattr(other, field)}),
+        replace(other, **{field: getattr(one, field)}),
+    )
+    before = (of(b"k1", one) + of(b"k2", other)) % PRIME
+    assert before != (of(b"k1", traded[0]) + of(b"k2", traded[1])) % PRIME
+
+
+def test_overwriting_is_taking_off_and_adding() -> None:
+    crc, new = crc32(b"key"), Record(b"2", RECORD.create_revision, 2_000_001, 4)
+    difference = record_digest(crc, new) - record_digest(crc, RECORD)
+    assert overwrite_digest(crc, RECORD, new) == difference
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(OUTCOME, request_id="2a599fd1f6949ec5-1e"),
+        replace(OUTCOME, status=Status.KEY_NOT_FOUND),
+        replace(OUTCOME, message="Success"),
+        replace(OUTCOME, revision=13),
+        replace(OUTCOME, time_ms=3_600_001),
+    ],
+)
+def test_every_field_of_an_outcome_counts(changed: Outcome) -> None:
+    assert outcome_digest(changed, 7) != outcome_digest(OUTCOME, 7)
+    assert outcome_digest(OUTCOME, 8) != outcome_digest(OUTCOME, 7)
+
+
+def test_every_bit_of_every_part_counts() -> None:
+    parts = [0, 5, 2**64 - 1, 123_456_789, 0, 2**60]
+    whole = combine(*parts)
+    for position in range(len(parts)):
+        for bit in range(64):
+            changed = parts.copy()
+            changed[position] ^= 1 << bit
+            assert combine(*changed) != whole
+    assert combine(5, 0) != combine(0, 5)
+    assert 0 <= whole < 2**64
+
+
+def test_numbers_are_the_same_for_ever() -> None:
+    """Replicas of two releases compare them, and snapshots hold them."""
+    assert of(b"key", RECORD) == 0x1F16F36022201C80
+    assert outcome_digest(OUTCOME, 7) == 0x1F439C8FA432EAF6
+    assert combine(1, 2, 3) == 0x973638D3CE0F3AD5
