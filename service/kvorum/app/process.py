@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import secrets
 import signal
 import socket
 import sys
@@ -66,6 +67,8 @@ def _open_directory(settings: Settings) -> DataDirectory:
         OsFileSystem(),
         settings.data_dir,
         node_id=settings.self_id,
+        address=settings.self_address,
+        uid=secrets.token_hex(16),
         cluster_id=bootstrap_cluster_id(settings.members),
         members=settings.members,
         segment_bytes=settings.wal_segment_bytes,

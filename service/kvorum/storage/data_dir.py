@@ -1,48 +1,48 @@
 """The data directory: one process, one node, one cluster."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
-from kvorum.errors import DataDirectoryError
-from kvorum.storage.fs import TEMPORARY_SUFFIX, File, FileSystem, write_file
-from kvorum.storage.recovery import recover
+from kvorum.errors import DataDirectoryError, SnapshotDamaged
+from kvorum.raft.membership import address_of
+from kvorum.raft.types import NodeId
+from kvorum.storage.fs import TEMPORARY_SUFFIX, File, FileSystem
+from kvorum.storage.identity import (
+    FORMAT_VERSION,
+    IDENTITY,
+    FormerIdentity,
+    Identity,
+    read_identity,
+    remove_leftover,
+    write_identity,
+)
+from kvorum.storage.lock import lock_directory
+from kvorum.storage.recovery import is_empty
+from kvorum.storage.rescue import SNAPSHOTS, WAL, finish_rescue
 from kvorum.storage.segment import SEGMENT_BYTES
 from kvorum.storage.wal import create_log
 
-FORMAT_VERSION = 1
-_LOCK = "LOCK"
-_IDENTITY = "identity.json"
-_WAL = "wal"
-
-
-class Identity(Struct, frozen=True, gc=False, rename={"format_version": "format"}):
-    """Whose data these are. ``members`` is the membership that the first start gave."""
-
-    format_version: int
-    node_id: str
-    cluster_id: str
-    members: tuple[str, ...]
-
-
-class _AnyIdentity(Struct):
-    format: int
+__all__ = ["DataDirectory", "Identity"]
 
 
 class DataDirectory:
     """An open, locked directory. ``identity`` is the recorded one."""
 
-    def __init__(self, path: Path, identity: Identity, lock: File) -> None:
+    def __init__(self, fs: FileSystem, path: Path, identity: Identity, lock: File) -> None:
         self.path = path
         self.identity = identity
+        self._fs = fs
         self._lock = lock
 
     @property
     def wal_path(self) -> Path:
-        return self.path / _WAL
+        return self.path / WAL
+
+    @property
+    def snapshots_path(self) -> Path:
+        return self.path / SNAPSHOTS
 
     @classmethod
     def open(
@@ -51,26 +51,52 @@ class DataDirectory:
         path: Path,
         *,
         node_id: str,
+        address: str,
         cluster_id: str,
         members: Sequence[str],
+        uid: str,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> "DataDirectory":
         """Create or open, lock, and check whose it is.
 
-        After the first start the recorded members count, not those given: compare and
-        warn. Raises DataDirectoryError; CorruptLog if a log without identity is damaged.
+        After the first start, what is recorded counts: ``cluster_id``, ``members`` and ``uid``
+        are for a new directory (``uid`` also for one that has none yet). Raises
+        DataDirectoryError; CorruptLog if a log without identity is damaged.
         """
+        given = Identity(FORMAT_VERSION, node_id, address, uid, cluster_id, tuple(members))
         try:
             _make_directories(fs, path)
-            lock = _lock(fs, path)
+            lock = lock_directory(fs, path)
             try:
-                given = Identity(FORMAT_VERSION, node_id, cluster_id, tuple(members))
-                return cls(path, _settle(fs, path, given, segment_bytes), lock)
+                return cls(fs, path, _settle(fs, path, given, segment_bytes), lock)
             except BaseException:
                 lock.close()
                 raise
         except OSError as cause:
             raise _unusable(path, cause) from cause
+
+    def adopt(self, member_id: str, cluster_id: str) -> None:
+        """The cluster that this node joins has given it an id.
+
+        Only for a node that has promised nothing yet. Raises DataDirectoryError.
+        """
+        if address_of(NodeId(member_id)) != address_of(NodeId(self.identity.member_id)):
+            raise DataDirectoryError(
+                f"{self.path} belongs to {self.identity.member_id}, it cannot become {member_id}"
+            )
+        try:
+            if not is_empty(self._fs, self.wal_path):
+                raise DataDirectoryError(
+                    f"{self.path} has a log already: it cannot become that of {member_id} in "
+                    f"cluster {cluster_id}. Give a node that joins a new DATA_DIR."
+                )
+            identity = replace(
+                self.identity, member_id=member_id, cluster_id=cluster_id, members=()
+            )
+            write_identity(self._fs, self.path, identity)
+        except OSError as cause:
+            raise _unusable(self.path, cause) from cause
+        self.identity = identity
 
     def close(self) -> None:
         """Release the lock."""
@@ -86,80 +112,60 @@ def _make_directories(fs: FileSystem, path: Path) -> None:
     fs.sync_directory(path.parent)
 
 
-def _lock(fs: FileSystem, path: Path) -> File:
-    lock_path = path / _LOCK
-    lock = fs.lock(lock_path)
-    if lock is None:
-        owner = fs.read(lock_path).decode(errors="replace").strip() or "unknown"
-        raise DataDirectoryError(
-            f"{path} is in use by process {owner}; each node needs its own DATA_DIR"
-        )
-    try:
-        lock.write_durably([f"{os.getpid():<20}\n".encode()], 0)
-    except BaseException:
-        lock.close()
-        raise
-    return lock
-
-
 def _settle(fs: FileSystem, path: Path, given: Identity, segment_bytes: int) -> Identity:
     """The recorded identity, after checking it; on the first start, record it."""
-    identity_path = path / _IDENTITY
-    leftover = identity_path.with_name(_IDENTITY + TEMPORARY_SUFFIX)
-    if fs.exists(leftover):
-        fs.remove(leftover)
-    if fs.exists(identity_path):
-        recorded = _read(fs, identity_path)
-        _check(path, recorded, given)
+    remove_leftover(fs, path)
+    if not fs.exists(path / IDENTITY):
+        _prepare_log(fs, path, segment_bytes)
+        write_identity(fs, path, given)
+        return given
+    recorded = read_identity(fs, path)
+    _check_node(path, recorded.node_id, given)
+    if isinstance(recorded, FormerIdentity):
+        _check_address(path, recorded.members, given)
+        upgraded = replace(given, cluster_id=recorded.cluster_id, members=recorded.members)
+        write_identity(fs, path, upgraded)
+        return upgraded
+    _check_address(path, (address_of(NodeId(recorded.member_id)),), given)
+    if recorded.rescue is None:
         return recorded
-    _prepare_log(fs, path, segment_bytes)
-    write_file(fs, identity_path, msgspec.json.format(msgspec.json.encode(given)) + b"\n")
-    return given
+    try:
+        return finish_rescue(fs, path, recorded, segment_bytes=segment_bytes)
+    except SnapshotDamaged as damage:
+        raise DataDirectoryError(
+            f"a rescue that was begun cannot be finished: {damage}"
+        ) from damage
 
 
 def _prepare_log(fs: FileSystem, path: Path, segment_bytes: int) -> None:
     """A log before an identity: so an identity without a log means that it was lost."""
-    wal = path / _WAL
+    wal = path / WAL
     if not fs.exists(wal):
         fs.make_directory(wal)
         fs.sync_directory(path)
     if not [name for name in fs.names(wal) if not name.endswith(TEMPORARY_SUFFIX)]:
         create_log(fs, wal, segment_bytes=segment_bytes)
-    elif recover(fs, wal).tail.sequence > 1:
+    elif not is_empty(fs, wal):
         raise DataDirectoryError(
-            f"{path} holds a log, but {_IDENTITY} is missing, so that nobody knows whose it is. "
+            f"{path} holds a log, but {IDENTITY} is missing, so that nobody knows whose it is. "
             "Restore that file, or choose another DATA_DIR."
         )
 
 
-def _read(fs: FileSystem, path: Path) -> Identity:
-    content = fs.read(path)
-    try:
-        version = msgspec.json.decode(content, type=_AnyIdentity).format
-        if version == FORMAT_VERSION:
-            return msgspec.json.decode(content, type=Identity)
-    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+def _check_node(path: Path, recorded: str, given: Identity) -> None:
+    if recorded != given.node_id:
         raise DataDirectoryError(
-            f"{path} is damaged ({cause}). Restore the file, or choose another DATA_DIR."
-        ) from cause
-    raise DataDirectoryError(
-        f"{path} has format version {version}, this release knows only {FORMAT_VERSION}. "
-        "Use the release that wrote it, or choose another DATA_DIR."
-    )
-
-
-def _check(path: Path, recorded: Identity, given: Identity) -> None:
-    if recorded.node_id != given.node_id:
-        raise DataDirectoryError(
-            f"{path} belongs to node {recorded.node_id!r}, but this node is {given.node_id!r}. "
+            f"{path} belongs to node {recorded!r}, but this node is {given.node_id!r}. "
             "Set SELF_ID back, or give this node its own DATA_DIR."
         )
-    if recorded.cluster_id != given.cluster_id:
+
+
+def _check_address(path: Path, possible: Sequence[str], given: Identity) -> None:
+    if given.member_id not in possible:
         raise DataDirectoryError(
-            f"{path} belongs to cluster {recorded.cluster_id} with the members "
-            f"{', '.join(recorded.members)}, but SELF_ADDRESS and OTHER_NODES name "
-            f"{', '.join(given.members)} (cluster {given.cluster_id}). Members are fixed when a "
-            "cluster is formed: set both variables back, or give this node its own DATA_DIR."
+            f"{path} belongs to the member at {' or '.join(possible)}, but SELF_ADDRESS is "
+            f"{given.member_id}. A member keeps its address: set it back. To move a node, "
+            "remove the member, then add it at its new address with a new DATA_DIR."
         )
 
 

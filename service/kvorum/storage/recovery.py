@@ -132,3 +132,9 @@ def _seal(fs: FileSystem, path: Path, following: int) -> None:
         seal_segment(file, following)
     finally:
         file.close()
+
+
+def is_empty(fs: FileSystem, directory: Path) -> bool:
+    """Whether no record was ever written. Raises CorruptLog if the only segment is bad."""
+    firsts = [first for name in fs.names(directory) if (first := first_sequence(name)) is not None]
+    return firsts == [FIRST_SEQUENCE] and recover(fs, directory).tail.sequence == FIRST_SEQUENCE

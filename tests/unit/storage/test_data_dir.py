@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from kvorum.errors import CorruptLog, DataDirectoryError
-from kvorum.storage.data_dir import DataDirectory
+from kvorum.storage.data_dir import DataDirectory, Identity
 from kvorum.storage.fs import FileSystem, OsFileSystem
 from kvorum.storage.recovery import recover
 from kvorum.storage.wal import open_log
@@ -25,15 +26,19 @@ def opened(
     *,
     fs: FileSystem | None = None,
     node_id: str = "Node-1",
+    address: str = MEMBERS[0],
     cluster_id: str = "c1",
     members: tuple[str, ...] = MEMBERS,
+    uid: str = "u1",
 ) -> DataDirectory:
     return DataDirectory.open(
         fs or OsFileSystem(),
         path,
         node_id=node_id,
+        address=address,
         cluster_id=cluster_id,
         members=members,
+        uid=uid,
         segment_bytes=4096,
     )
 
@@ -43,10 +48,10 @@ def refused(
     *,
     fs: FileSystem | None = None,
     node_id: str = "Node-1",
-    cluster_id: str = "c1",
+    address: str = MEMBERS[0],
 ) -> str:
     with pytest.raises(DataDirectoryError) as caught:
-        opened(path, fs=fs, node_id=node_id, cluster_id=cluster_id)
+        opened(path, fs=fs, node_id=node_id, address=address)
     return str(caught.value)
 
 
@@ -56,8 +61,10 @@ def test_first_start_creates_everything_for_this_user_only(tmp_path: Path) -> No
     assert path.stat().st_mode & 0o777 == 0o700
     assert recover(OsFileSystem(), path / "wal").entries == []
     assert json.loads((path / "identity.json").read_text()) == {
-        "format": 1,
+        "format": 2,
         "node_id": "Node-1",
+        "member_id": "localhost:8001",
+        "uid": "u1",
         "cluster_id": "c1",
         "members": list(MEMBERS),
     }
@@ -75,10 +82,11 @@ def test_every_new_directory_is_made_durable_in_its_parent() -> None:
     ]
 
 
-def test_recorded_members_win(tmp_path: Path) -> None:
+def test_what_is_recorded_wins(tmp_path: Path) -> None:
+    """Members change in the log; what the first start gave is history."""
     opened(tmp_path).close()
-    again = opened(tmp_path, members=("localhost:1",))
-    assert again.identity.members == MEMBERS
+    again = opened(tmp_path, cluster_id="c2", members=("localhost:8001",), uid="u2")
+    assert again.identity == Identity(2, "Node-1", "localhost:8001", "u1", "c1", MEMBERS)
     again.close()
 
 
@@ -100,10 +108,10 @@ def test_another_node_is_refused(tmp_path: Path) -> None:
         assert part in message
 
 
-def test_another_cluster_is_refused(tmp_path: Path) -> None:
+def test_another_address_is_refused(tmp_path: Path) -> None:
     opened(tmp_path).close()
-    message = refused(tmp_path, cluster_id="c2")
-    for part in ("cluster c1", "cluster c2", "OTHER_NODES", str(tmp_path)):
+    message = refused(tmp_path, address="localhost:9001")
+    for part in ("at localhost:8001", "localhost:9001", "SELF_ADDRESS", str(tmp_path)):
         assert part in message
 
 
@@ -121,7 +129,7 @@ def test_second_process_is_refused_and_told_by_whom(tmp_path: Path) -> None:
         "from kvorum.storage.data_dir import DataDirectory\n"
         "from kvorum.storage.fs import OsFileSystem\n"
         "try: DataDirectory.open(OsFileSystem(), Path(sys.argv[1]),"
-        " node_id='Node-1', cluster_id='c1', members=())\n"
+        " node_id='Node-1', address='localhost:8001', cluster_id='c1', members=(), uid='u')\n"
         "except DataDirectoryError as refusal: print(refusal)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
@@ -167,9 +175,10 @@ def test_other_errors_of_the_disk_are_explained() -> None:
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        (b'{"format": 2, "new": true}', "has format version 2"),
+        (b'{"format": 3, "new": true}', "has format version 3"),
         (b"", "is damaged"),
         (b'{"format": 1, "node_id": "Node-1"}', "is damaged"),
+        (b'{"format": 2, "node_id": "Node-1"}', "is damaged"),
         (b"\xff", "is damaged"),
     ],
 )
@@ -216,3 +225,71 @@ def test_a_crash_at_any_step_of_the_first_start_is_harmless(keep: bool) -> None:
         if finished:
             return
     raise AssertionError("the first start has fewer steps")
+
+
+FORMER = b'{"format": 1, "node_id": "Node-1", "cluster_id": "c1", "members": ["localhost:8001"]}'
+
+
+def test_an_identity_of_format_1_is_written_anew(tmp_path: Path) -> None:
+    """Then it had no member id but its address, and no uid."""
+    opened(tmp_path).close()
+    (tmp_path / "identity.json").write_bytes(FORMER)
+    opened(tmp_path, uid="new", cluster_id="c2").close()
+    again = opened(tmp_path, uid="newer")
+    expected = Identity(2, "Node-1", "localhost:8001", "new", "c1", ("localhost:8001",))
+    assert again.identity == expected
+    again.close()
+
+
+def test_format_1_with_another_address_is_refused(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    (tmp_path / "identity.json").write_bytes(FORMER)
+    assert "SELF_ADDRESS is localhost:8002" in refused(tmp_path, address="localhost:8002")
+    assert (tmp_path / "identity.json").read_bytes() == FORMER
+
+
+def test_a_node_that_joins_adopts_what_it_is_given(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    directory.adopt("localhost:8001#1f", "c9")
+    assert directory.identity == Identity(2, "Node-1", "localhost:8001#1f", "u1", "c9", ())
+    directory.close()
+    again = opened(tmp_path)
+    assert again.identity == directory.identity
+    again.close()
+
+
+def test_only_an_empty_log_is_adopted(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    append(OsFileSystem(), recover(OsFileSystem(), directory.wal_path), [batch(entry(1))])
+    with pytest.raises(DataDirectoryError, match="has a log already"):
+        directory.adopt("localhost:8001#1f", "c9")
+    assert directory.identity.member_id == "localhost:8001"
+    directory.close()
+
+
+def test_an_id_at_another_address_is_not_adopted(tmp_path: Path) -> None:
+    directory = opened(tmp_path)
+    with pytest.raises(DataDirectoryError, match="cannot become localhost:9#1"):
+        directory.adopt("localhost:9#1", "c9")
+    directory.close()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_crash_while_adopting_leaves_the_old_or_the_new(keep: bool) -> None:
+    path = Path("/data")
+    for step in range(100):
+        fs = MemoryFileSystem()
+        directory = opened(path, fs=fs)
+        old = directory.identity
+        fs.fault = cut_after(step)
+        finished = True
+        try:
+            directory.adopt("localhost:8001#1f", "c9")
+        except PowerCut:
+            finished = False
+        survivor = opened(path, fs=fs.after_crash(lambda: keep))
+        new = replace(old, member_id="localhost:8001#1f", cluster_id="c9", members=())
+        assert survivor.identity == new or (not finished and survivor.identity == old)
+        if finished:
+            return
+    raise AssertionError("adopting has fewer steps")
