@@ -7,7 +7,7 @@ everything.
 """
 
 import asyncio
-from asyncio import AbstractEventLoop, Event, Future, Task
+from asyncio import AbstractEventLoop, Future, Task
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from random import Random
@@ -15,29 +15,23 @@ from random import Random
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from kvorum.app.options import core_options
+from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.state_machine import StateMachine
-from kvorum.node.applier import Applier
 from kvorum.node.driver import Driver
-from kvorum.node.leadership import LeadershipWatch
-from kvorum.node.log_time import LogTime
-from kvorum.node.observer import NodeObserver
+from kvorum.node.member import Member, Origin, Ports
 from kvorum.node.options import INCARNATION_BITS, NodeOptions
-from kvorum.node.proposals import Proposals
-from kvorum.node.reads import Reads
-from kvorum.node.service import KvService
-from kvorum.raft.core import Core
-from kvorum.raft.membership import Membership
+from kvorum.raft.membership import NOBODY, Membership
 from kvorum.raft.messages import Message
-from kvorum.raft.types import Entry, HardState, Index, NodeId
-from kvorum.telemetry.metrics import RaftMetrics
+from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId
+from tests.support.memory_snapshots import MemorySnapshots, done
 
 Wanted = Callable[[Message], bool]
 
 OPTIONS = NodeOptions(
     node_id="",
     cluster_id="cluster",
-    address=NodeId(""),
+    member=NodeId(""),
+    uid="",
     incarnation=0,
     internal_key=b"_executed",
     tick_s=0.005,
@@ -52,6 +46,10 @@ OPTIONS = NodeOptions(
     outcomes_age_s_max=3600,
     key_bytes_max=1024,
     value_bytes_max=1 << 20,
+    snapshot_entries=100_000,
+    snapshot_bytes=64 << 20,
+    snapshot_keep_entries=100,
+    state_check_interval_s=0.5,
 )
 
 
@@ -60,13 +58,14 @@ def _every(_message: Message) -> bool:
 
 
 class LoopClock:
-    """The loop's time."""
+    """The loop's time; a node whose clock is ahead has slept through the difference."""
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
+        self.ahead_s = 0.0
 
     def monotonic_s(self) -> float:
-        return self._loop.time()
+        return self._loop.time() + self.ahead_s
 
 
 class Disk:
@@ -74,8 +73,11 @@ class Disk:
 
     def __init__(self, random: Random) -> None:
         self._random = random
+        self.uid = f"{random.getrandbits(64):016x}"
+        self.snapshots = MemorySnapshots()
         self.hard_state = HardState()
-        self.entries: list[Entry] = []
+        self.base = ORIGIN
+        self.entries: list[Entry] = []  # behind base
         self.sync_s = (0.0001, 0.001)
 
     def log(self) -> "DiskLog":
@@ -85,15 +87,40 @@ class Disk:
     def delay_s(self) -> float:
         return self._random.uniform(*self.sync_s)
 
-    def store(self, hard_state: HardState | None, entries: Sequence[Entry]) -> None:
+    def store(
+        self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None
+    ) -> None:
+        if base is not None:
+            self.base, self.entries = base, []
         if entries:
-            first = entries[0].index
-            assert first <= len(self.entries) + 1, "a log has no gaps"
-            del self.entries[first - 1 :]
+            at = entries[0].index - self.base.index - 1
+            assert 0 <= at <= len(self.entries), "a log has no gaps"
+            del self.entries[at:]
             self.entries.extend(entries)
         if hard_state is not None:
             assert hard_state.term >= self.hard_state.term, "terms never go back"
             self.hard_state = hard_state
+
+    def release(self, index: Index) -> None:
+        drop = index - self.base.index
+        if 0 < drop <= len(self.entries):
+            self.base = self.entries[drop - 1].id
+            del self.entries[:drop]
+
+    def origin(self, bootstrap: Membership) -> Origin:
+        """What a node finds that starts from this disk."""
+        snapshot = self.snapshots.newest
+        if snapshot is None:
+            return Origin(bootstrap, StateMachine(), self.hard_state, list(self.entries))
+        restore = Restore()
+        for block in self.snapshots.blocks(snapshot):
+            restore.add(block)
+        # Installed, but the log did not say so yet: then it is void.
+        follows = snapshot.last == self.base or snapshot.last in [e.id for e in self.entries]
+        entries = [e for e in self.entries if e.index > snapshot.last.index] if follows else []
+        return Origin(
+            snapshot.membership, restore.finish(), self.hard_state, entries, snapshot.last
+        )
 
 
 class DiskLog:
@@ -102,7 +129,9 @@ class DiskLog:
         self._alive = True
         self._busy = False
 
-    def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> "Future[None]":
+    def append(
+        self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None
+    ) -> "Future[None]":
         assert not self._busy, "one append at a time"
         self._busy = True
         loop = asyncio.get_running_loop()
@@ -111,11 +140,15 @@ class DiskLog:
         def durable() -> None:
             if self._alive:
                 self._busy = False
-                self._disk.store(hard_state, entries)
+                self._disk.store(hard_state, entries, base)
                 future.set_result(None)
 
         loop.call_later(self._disk.delay_s(), durable)
         return future
+
+    def release(self, index: Index) -> "Future[None]":
+        self._disk.release(index)
+        return done(None)
 
     def crash(self) -> None:
         """What is not durable yet is lost."""
@@ -140,6 +173,9 @@ class Network:
 
     def leave(self, node: NodeId) -> None:
         del self._members[node]
+
+    def set_members(self, index: Index, members: Sequence[NodeId]) -> None:
+        """Everyone is reachable, members or not."""
 
     # --- faults ------------------------------------------------------------------------
 
@@ -211,44 +247,31 @@ class RunningNode:
         network: Network,
         *,
         random: Random,
-        name: str,
     ) -> None:
-        loop, wake = asyncio.get_running_loop(), Event()
-        clock = LoopClock(loop)
-        log_time = LogTime(clock)
-        self.id, self.log, self.machine = options.address, disk.log(), StateMachine()
-        self.core = Core(
-            core_options(options), membership, random.randint, disk.hard_state, disk.entries
-        )
-        metrics = RaftMetrics(CollectorRegistry())
-        self.leadership = LeadershipWatch(options, clock)
-        self.proposals = Proposals(options, clock, self.leadership, metrics, wake.set)
-        self.reads = Reads(options, clock, self.leadership, metrics, wake.set)
-        self.driver = Driver(
+        loop = asyncio.get_running_loop()
+        self.id, self.log, self.clock = options.member, disk.log(), LoopClock(loop)
+        self.member = Member(
             options,
-            self.core,
-            log=self.log,
-            peers=network,
-            applier=Applier(self.machine, self.proposals, log_time),
-            proposals=self.proposals,
-            reads=self.reads,
-            leadership=self.leadership,
-            observer=NodeObserver(metrics, str),
-            clock=clock,
-            log_time=log_time,
-            wake=wake,
+            disk.origin(membership),
+            Ports(
+                log=self.log,
+                snapshots=disk.snapshots,
+                peers=network,
+                clock=self.clock,
+                random_ticks=random.randint,
+                name_of=str,
+            ),
+            registry := CollectorRegistry(),
         )
-        self.service = KvService(
-            options,
-            self.core,
-            self.machine,
-            proposals=self.proposals,
-            reads=self.reads,
-            leadership=self.leadership,
-            name_of=str,
-            request_id_prefix=name,
-        )
-        self.task: Task[None] = loop.create_task(self.driver.run(), name=f"driver {self.id}")
+        member, self._registry = self.member, registry
+        self.core, self.machine, self.driver = member.core, member.machine, member.driver
+        self.leadership, self.service = member.leadership, member.service
+        self.proposals, self.reads = member.proposals, member.reads
+        self.task: Task[None] = loop.create_task(member.run(), name=f"member {self.id}")
+
+    def counted(self, name: str) -> float:
+        """A metric without labels."""
+        return self._registry.get_sample_value(name) or 0.0
 
     @property
     def applied(self) -> Index:
@@ -264,29 +287,32 @@ class NodeCluster:
         self.disks = {node: Disk(self.random) for node in self.ids}
         self.running: dict[NodeId, RunningNode] = {}
         self.options = msgspec.structs.replace(OPTIONS, **changes)
-        self._incarnations = 0
 
     def __getitem__(self, node: NodeId) -> RunningNode:
         return self.running[node]
 
     # --- machines ----------------------------------------------------------------------
 
+    def join(self, node: NodeId) -> None:
+        """Start a new machine that was told to join under this id."""
+        self.disks[node] = Disk(self.random)
+        self.start(node)
+
     def start(self, *nodes: NodeId) -> None:
         for node in nodes or self.ids:
             assert node not in self.running, f"{node} runs already"
-            self._incarnations += 1
             running = self.running[node] = RunningNode(
                 msgspec.structs.replace(
                     self.options,
-                    address=node,
+                    member=node,
+                    uid=self.disks[node].uid,
                     node_id=node,
                     incarnation=self.random.getrandbits(INCARNATION_BITS),
                 ),
-                Membership(self.ids),
+                Membership(self.ids) if node in self.ids else NOBODY,
                 self.disks[node],
                 self.network,
                 random=self.random,
-                name=f"{node}-{self._incarnations}",
             )
             self.network.join(node, running.driver)
 
@@ -330,6 +356,7 @@ class NodeCluster:
         return leader
 
     def others(self, *nodes: NodeId) -> list[NodeId]:
+        """Of those there at the beginning."""
         return [node for node in self.ids if node not in nodes]
 
     async def level(self) -> None:

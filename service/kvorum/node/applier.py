@@ -1,20 +1,37 @@
 """Committed entries into the state machine, outcomes out to those who wait."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.log_time import LogTime
 from kvorum.node.proposals import Proposals
+from kvorum.raft.membership import decode_membership
 from kvorum.raft.types import Entry, EntryKind, Index
+
+
+class Watcher(Protocol):
+    """Told of every entry once it is applied; cheap, because that is the hot path."""
+
+    def applied(self, index: Index, size_bytes: int, /) -> None: ...
+
+    def restored(self) -> None:
+        """A snapshot's state took the place of the one that was there."""
+        ...
 
 
 class Applier:
     def __init__(
-        self, state_machine: StateMachine, proposals: Proposals, log_time: LogTime
+        self,
+        state_machine: StateMachine,
+        proposals: Proposals,
+        log_time: LogTime,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._state_machine = state_machine
         self._proposals = proposals
         self._log_time = log_time
+        self._watchers = watchers
 
     @property
     def applied(self) -> Index:
@@ -31,5 +48,22 @@ class Applier:
                 self._log_time.observe(self._state_machine.time_ms)
                 self._proposals.on_applied(entry, outcomes)
             else:
-                self._state_machine.apply_noop(entry.index)
+                self._apply_other(entry)
                 self._proposals.on_applied(entry, ())
+            for watcher in self._watchers:
+                watcher.applied(entry.index, len(entry.data))
+
+    def _apply_other(self, entry: Entry) -> None:
+        if entry.kind is EntryKind.MEMBERSHIP:
+            members = decode_membership(entry.data).members
+            self._state_machine.apply_membership(entry.index, members)
+        else:
+            self._state_machine.apply_noop(entry.index)
+
+    def replace_state(self, machine: StateMachine) -> None:
+        """A snapshot's state takes the place of ours, and whoever waits is told."""
+        self._state_machine.adopt(machine)
+        self._log_time.observe(self._state_machine.time_ms)
+        for watcher in self._watchers:
+            watcher.restored()
+        self._proposals.on_restored(self._state_machine.outcome, self.applied)

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 import msgspec
 
 from kvorum.mvcc.command import Stamp, decode_batch, stamped
+from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
+from kvorum.node.fence import Fence
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.log_time import LogTime
 from kvorum.node.observer import NodeObserver
@@ -22,11 +24,22 @@ from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock, LogStore, Peers
 from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
+from kvorum.node.snapshot_exchange import SnapshotCollector
+from kvorum.node.state_check import StateCheck
 from kvorum.node.ticker import Ticker
+from kvorum.node.upkeep import Upkeep
 from kvorum.raft.core import Core
-from kvorum.raft.messages import AppendEntries, Message, Propose, ProposeResponse
-from kvorum.raft.ready import Ready, Save
-from kvorum.raft.types import NodeId, Term
+from kvorum.raft.messages import (
+    AppendEntries,
+    InstallSnapshot,
+    Message,
+    Propose,
+    ProposeResponse,
+    StateHash,
+)
+from kvorum.raft.ready import Event, EventKind, Ready, Save
+from kvorum.raft.snapshot import Snapshot
+from kvorum.raft.types import EntryKind, Index, NodeId, Term
 
 _log = logging.getLogger("kvorum.node")
 
@@ -43,6 +56,10 @@ class Driver:
         proposals: Proposals,
         reads: Reads,
         leadership: LeadershipWatch,
+        collector: SnapshotCollector,
+        state_check: StateCheck,
+        upkeep: Upkeep,
+        fence: Fence,
         observer: NodeObserver,
         clock: Clock,
         log_time: LogTime,
@@ -57,12 +74,19 @@ class Driver:
         self._proposals = proposals
         self._reads = reads
         self._leadership = leadership
+        self._collector = collector
+        self._state_check = state_check
+        self._upkeep = upkeep
+        self._fence = fence
         self._observer = observer
         self._log_time = log_time
         self._wake = wake
         self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
         self._inbox: list[Message] = []
         self._saving: tuple[Save, Future[None]] | None = None
+        self._is_removed = False  # whoever asked for that is answered first
+        self._loaded: tuple[Snapshot, StateMachine] | None = None
+        self._offered: tuple[Snapshot, Index] | None = None
         self._reign: tuple[Term, NodeId | None] = (Term(0), None)
 
     def deliver(self, messages: Sequence[Message]) -> None:
@@ -87,6 +111,17 @@ class Driver:
             self._timer.cancel()
             self._proposals.close()
             self._reads.close()
+            self._upkeep.close()
+
+    def install(self, snapshot: Snapshot, machine: StateMachine) -> None:
+        """A snapshot from the leader is loaded: take it over at the next turn."""
+        self._loaded = (snapshot, machine)
+        self._wake.set()
+
+    def offer(self, snapshot: Snapshot, keep_from: Index) -> None:
+        """A snapshot of our own is durable: the log before ``keep_from`` may go (§5.1)."""
+        self._offered = (snapshot, keep_from)
+        self._wake.set()
 
     def _start_timer(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._options.tick_s, self._on_timer)
@@ -99,11 +134,16 @@ class Driver:
 
     def _turn(self) -> None:
         self._finish_save()
+        self._take_snapshots()
         self._step_messages()
         self._tick()
         self._note_leadership()
         self._propose()
         self._process(self._core.ready())
+        self._upkeep.note_membership()
+        self._upkeep.settle()
+        if self._is_removed and not self._core.has_more():
+            self._fence.raise_for("it was removed from the cluster")
         if self._core.has_more():
             self._wake.set()
 
@@ -113,12 +153,16 @@ class Driver:
         messages, self._inbox = self._inbox, []
         step = self._core.step
         for message in messages:
-            if isinstance(message, Propose):
-                self._step_proposal(message)
-                continue
-            if isinstance(message, AppendEntries) and message.term >= self._core.state.term:
-                self._leadership.heard()
-            step(message)
+            match message:
+                case Propose(kind=EntryKind.COMMANDS):
+                    self._step_proposal(message)
+                case StateHash():
+                    self._state_check.heard(message)
+                case AppendEntries() | InstallSnapshot() if message.term >= self._core.state.term:
+                    self._leadership.heard()
+                    step(message)
+                case _:
+                    step(message)
 
     def _step_proposal(self, proposal: Propose) -> None:
         """A follower's batch, under our stamp: time and retention in the log are the leader's.
@@ -154,6 +198,7 @@ class Driver:
         if due:
             self._proposals.expire()
             self._reads.expire()
+            self._upkeep.tick(self._ticker.late_s)
 
     def _propose(self) -> None:
         """Hand over what is waiting, unless the last batch is not through: then it gathers on.
@@ -182,20 +227,41 @@ class Driver:
         if ready.save is not None:
             self._start_save(ready.save)
         for event in ready.events:
-            self._observer.event(event)
+            self._on_event(event)
         for receipt in ready.receipts:
             self._proposals.on_receipt(receipt, self._applier.applied)
+            self._upkeep.members.on_receipt(receipt)
+        if ready.chunks:
+            self._collector.collect(ready.chunks[-1])
+        for wanted in ready.chunks_wanted:
+            self._upkeep.sender.want(wanted)
         for state in ready.read_states:
             self._reads.on_read_state(state)
         if ready.committed:
             self._applier.apply(ready.committed)
         self._reads.serve(self._applier.applied)
 
+    def _on_event(self, event: Event) -> None:
+        self._observer.event(event)
+        if event.kind is EventKind.REMOVED:
+            self._is_removed = True
+
     # --- disk --------------------------------------------------------------------------
 
+    def _take_snapshots(self) -> None:
+        """The core and the state machine go over to a leader's snapshot in one step."""
+        if self._loaded is not None:
+            (snapshot, machine), self._loaded = self._loaded, None
+            if self._core.install(snapshot):
+                self._applier.replace_state(machine)
+        if self._offered is not None:
+            (snapshot, keep_from), self._offered = self._offered, None
+            self._core.offer(snapshot, keep_from)
+
     def _start_save(self, save: Save) -> None:
-        written = self._log.append(save.hard_state, save.entries)
+        written = self._log.append(save.hard_state, save.entries, save.base)
         self._saving = (save, written)
+        self._upkeep.stall.write_began()
         written.add_done_callback(lambda _: self._wake.set())
 
     def _finish_save(self) -> None:
@@ -204,6 +270,7 @@ class Driver:
             return
         save, written = self._saving
         self._saving = None
+        self._upkeep.stall.write_ended()
         written.result()
         self._core.advance(save)  # only now do our promises leave (§3.8)
 

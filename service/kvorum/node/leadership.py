@@ -9,7 +9,7 @@ class LeadershipWatch:
     """The driver reports what the core knows; requests ask what to expect."""
 
     def __init__(self, options: NodeOptions, clock: Clock) -> None:
-        self._self = options.address
+        self._self = options.member
         self._grace_s = options.leaderless_grace_s
         self._clock = clock
         self.leader: NodeId | None = None

@@ -23,9 +23,20 @@ _STORY = {
     EventKind.TRUNCATE: "removed entries that a former leader never committed",
     EventKind.REFUSE_APPEND: "cannot append yet",
     EventKind.LOST_ENTRIES: "a follower has lost what it acknowledged: was its disk replaced?",
+    EventKind.MEMBERSHIP: "another membership is in force",
+    EventKind.REMOVED: "this node is no member of the cluster any more",
+    EventKind.SEND_SNAPSHOT: "a follower needs entries that are gone: sending it a snapshot",
+    EventKind.INSTALL_SNAPSHOT: "took over a snapshot from the leader",
+    EventKind.TRANSFER: "handing leadership over",
+    EventKind.TRANSFER_FAILED: "could not hand leadership over: this node goes on leading",
 }
 _ROUTINE = {EventKind.REFUSE_APPEND}  # every catch-up begins with some
-_ALARMING = {EventKind.STEP_DOWN, EventKind.LOST_ENTRIES}
+_ALARMING = {
+    EventKind.STEP_DOWN,
+    EventKind.LOST_ENTRIES,
+    EventKind.REMOVED,
+    EventKind.TRANSFER_FAILED,
+}
 
 
 class NodeObserver:

@@ -13,7 +13,8 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
 
     node_id: str  # SELF_ID, for people and answers
     cluster_id: str
-    address: NodeId  # SELF_ADDRESS, the identity inside the log
+    member: NodeId  # this node's identity inside the log
+    uid: str  # of its data directory
     incarnation: int  # random for every start; tickets begin here: no answer fits a former start
     internal_key: bytes
     tick_s: float
@@ -28,6 +29,10 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     outcomes_age_s_max: int
     key_bytes_max: int
     value_bytes_max: int
+    snapshot_entries: int  # applied since the last snapshot: time for the next
+    snapshot_bytes: int  # the same, of log data
+    snapshot_keep_entries: int  # left in the log behind a snapshot, for followers that lag
+    state_check_interval_s: float  # 0: replicas do not compare their states
     inbox_max: int = 8192  # messages from peers waiting for the driver
 
     @property

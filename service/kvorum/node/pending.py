@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import Future
 from collections import deque
+from collections.abc import Callable
 
 from kvorum.errors import NoLeader, OutcomeUnknown, Overloaded, Rejected
 from kvorum.mvcc.outcome import Outcome, Status
@@ -112,6 +113,13 @@ class PendingWrites:
             self._metrics.proposals_failed("unknown")
             return False
         return True
+
+    def answer_known(self, outcome_of: Callable[[str], Outcome | None]) -> None:
+        """Answer everyone whose outcome is known without having been applied here."""
+        for request_id in list(self._by_id):
+            outcome = outcome_of(request_id)
+            if outcome is not None:
+                self.answer(outcome)
 
     def forget(self, write: Write) -> None:
         """Nobody waits any more: free what it holds."""

@@ -189,6 +189,13 @@ class Proposals:
                 self._queue.appendleft(write)
         self._wake()
 
+    def on_restored(self, outcome_of: Callable[[str], Outcome | None], applied: Index) -> None:
+        """A snapshot took the place of all entries up to ``applied``: who was in them?"""
+        self.writes.answer_known(outcome_of)
+        for index in sorted((i for i in self._placed if i <= applied), reverse=True):
+            for batch in reversed(self._placed.pop(index)):
+                self._requeue(batch)
+
     # --- patience ----------------------------------------------------------------------
 
     def expire(self) -> None:

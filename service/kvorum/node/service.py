@@ -8,22 +8,27 @@ from kvorum.errors import Forbidden, TooLarge
 from kvorum.mvcc.command import Command, CompareAndSet, Delete, Put, decode_batch, encode_command
 from kvorum.mvcc.outcome import INTERNAL_KEY_MESSAGE, Outcome
 from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.fence import Fence
 from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.membership_view import members_view
 from kvorum.node.options import NodeOptions
 from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
 from kvorum.node.recent_reads import RecentReads
+from kvorum.node.upkeep import Upkeep
 from kvorum.node.views import (
     ClusterInfo,
     Leadership,
     LogEntry,
     LogPage,
+    MembersView,
     PeerProgress,
     ReadResult,
     Staleness,
 )
 from kvorum.raft.core import Core
-from kvorum.raft.types import Entry, EntryKind, Index
+from kvorum.raft.membership import Change, address_of
+from kvorum.raft.types import Entry, EntryKind, Index, NodeId
 
 LAG_ENTRIES_MAX = 64
 """A node further behind its leader than this is not ready for clients."""
@@ -50,6 +55,8 @@ class KvService:
         proposals: Proposals,
         reads: Reads,
         leadership: LeadershipWatch,
+        upkeep: Upkeep,
+        fence: Fence,
         name_of: Callable[[str], str],
         request_id_prefix: str,
     ) -> None:
@@ -64,6 +71,8 @@ class KvService:
         self._proposals = proposals
         self._reads = reads
         self._leadership = leadership
+        self._upkeep = upkeep
+        self._fence = fence
         self._name_of = name_of
         self._request_id_prefix = request_id_prefix
         self._last_request = 0
@@ -82,26 +91,24 @@ class KvService:
     def put(self, request_id: str, key: bytes, value: bytes) -> "Future[Outcome]":
         """Set ``key`` to ``value`` (JSON text), whatever it was."""
         self._check(key, value)
-        return self._submit(Put(request_id, key, value, self._applied()))
+        return self._submit(Put(request_id, key, value, self._state_machine.applied_index))
 
     def compare_and_set(
         self, request_id: str, key: bytes, expected: bytes, value: bytes
     ) -> "Future[Outcome]":
         """Set ``key`` to ``value`` if it holds ``expected``, compared as JSON."""
         self._check(key, value, expected)
-        command = CompareAndSet(request_id, key, expected, value, self._applied())
-        return self._submit(command)
+        after_index = self._state_machine.applied_index
+        return self._submit(CompareAndSet(request_id, key, expected, value, after_index))
 
     def delete(self, request_id: str, key: bytes) -> "Future[Outcome]":
         """Remove ``key``."""
         self._check(key)
-        return self._submit(Delete(request_id, key, self._applied()))
-
-    def _applied(self) -> int:
-        """Up to here ``_submit`` sees every outcome that is kept: no attempt was applied."""
-        return self._state_machine.applied_index
+        return self._submit(Delete(request_id, key, self._state_machine.applied_index))
 
     def _submit(self, command: Command) -> "Future[Outcome]":
+        """Its ``after_index`` is what is applied now: so far every outcome kept is seen here."""
+        self._fence.check()
         first = self._state_machine.outcome(command.request_id)
         if first is None:
             return self._proposals.submit(command.request_id, encode_command(command))
@@ -126,6 +133,7 @@ class KvService:
     def get(self, request_id: str, key: bytes) -> "Future[ReadResult]":
         """Linearizable (§6.4): one quorum round trip, no disk write."""
         self._check(key)
+        self._fence.check()
         read = _KeyRead(self._read, request_id, key)
         self._reads.submit(read)
         return read.future
@@ -133,6 +141,7 @@ class KvService:
     def get_stale(self, request_id: str, key: bytes) -> ReadResult:
         """This node's own state, however old; ``staleness`` says how old it may be."""
         self._check(key)
+        self._fence.check()
         return self._read(request_id, key, self.staleness())
 
     def _read(self, request_id: str, key: bytes, staleness: Staleness | None = None) -> ReadResult:
@@ -152,6 +161,34 @@ class KvService:
         outcome = self._state_machine.outcome(request_id)
         return outcome if outcome is not None else self._recent_reads.find(request_id)
 
+    # --- members -----------------------------------------------------------------------
+
+    def members(self) -> MembersView:
+        """The membership in force on this node."""
+        return members_view(
+            self._core,
+            cluster_id=self._options.cluster_id,
+            leader=self._leadership.leader,
+            name_of=self._name_of,
+        )
+
+    async def change_members(self, change: Change) -> MembersView:
+        """Done once the change is complete.
+
+        Raises ``Conflict`` (it makes no sense now), ``Rejected``, ``OutcomeUnknown``.
+        """
+        self._fence.check()
+        await self._upkeep.members.change(change)
+        return self.members()
+
+    async def transfer_leadership(self, target: NodeId | None) -> Leadership:
+        """Hand over to ``target``, or to whoever is best; done once another node leads.
+
+        Raises ``Conflict``, ``NoLeader``; ``Rejected`` if nobody took over in time.
+        """
+        await self._upkeep.handover.begin(target)
+        return self.leadership()
+
     # --- the node ----------------------------------------------------------------------
 
     def leadership(self) -> Leadership:
@@ -168,9 +205,13 @@ class KvService:
 
     def is_ready(self) -> tuple[bool, str]:
         """Whether a leader is known and this node is caught up; if not, why not."""
+        if self._fence.reason is not None:
+            return False, f"this node stopped serving: {self._fence.reason}"
         if self._leadership.leader is None:
             return False, "no leader is known"
-        lag = self._known_commit() - self._state_machine.applied_index
+        state = self._core.state
+        known_commit = max(state.leader_commit, state.log.commit)
+        lag = known_commit - self._state_machine.applied_index
         self._was_level = self._was_level or lag == 0
         if not self._was_level:
             return False, f"catching up since the start: {lag} entries behind the leader"
@@ -178,14 +219,10 @@ class KvService:
             return False, f"{lag} entries behind the leader"
         return True, "a leader is known and this node is caught up"
 
-    def _known_commit(self) -> int:
-        state = self._core.state
-        return max(state.leader_commit, state.log.commit)
-
     def cluster_info(self) -> ClusterInfo:
         state, machine = self._core.state, self._state_machine
         peers = tuple(
-            PeerProgress(self._name_of(peer), peer, progress.next, progress.match)
+            PeerProgress(self._name_of(peer), address_of(peer), progress.next, progress.match)
             for peer, progress in state.progress.items()
         )
         return ClusterInfo(
@@ -197,7 +234,7 @@ class KvService:
             last_applied=machine.applied_index,
             last_index=state.log.last_index,
             revision=machine.revision,
-            members=state.membership.voters,
+            members=tuple(map(address_of, self._core.membership.members)),
             peers=peers,
         )
 

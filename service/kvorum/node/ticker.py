@@ -15,12 +15,14 @@ class Ticker:
         self._tick_s = tick_s
         self._catch_up_max = catch_up_max
         self._next_s = clock.monotonic_s() + tick_s
+        self.late_s = 0.0  # by how much the last ticks came too late
 
     def take_due(self) -> int:
         """How many ticks passed since the last call."""
         late_s = self._clock.monotonic_s() - self._next_s
         if late_s < 0:
             return 0
+        self.late_s = late_s
         due = int(late_s / self._tick_s) + 1
         self._next_s += due * self._tick_s
         return min(due, self._catch_up_max)

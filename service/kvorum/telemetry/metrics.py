@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -35,6 +35,7 @@ REQUEST_BUCKETS_S = (
     *(250e-6, 500e-6, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064),
     *(0.128, 0.256, 0.512, 1.0, 2.0, 4.0, 8.0),
 )
+SNAPSHOT_BUCKETS_S = (0.01, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 FailureReason = Literal["no_leader", "overloaded", "unknown", "superseded"]
@@ -46,9 +47,13 @@ class NodeSample(Struct, frozen=True, kw_only=True):
     term: int
     commit_index: int
     applied_index: int
+    first_index: int
     last_index: int
     is_leader: bool
     has_leader: bool
+    is_serving: bool
+    voters: int
+    learners: int
     proposals_pending: int
     reads_pending: int
     keys: int
@@ -61,9 +66,13 @@ _NODE_GAUGES: dict[str, str] = {
     "term": "Current Raft term; it grows with every election.",
     "commit_index": "Index of the last log entry known to be committed.",
     "applied_index": "Index of the last log entry applied to the store.",
+    "first_index": "Index of the first entry still in memory; a snapshot covers what came before.",
     "last_index": "Index of the last entry of this node's log, committed or not.",
     "is_leader": "1 if this node is the leader, else 0.",
     "has_leader": "1 if this node knows a leader, else 0: it can serve neither writes nor reads.",
+    "is_serving": "1 in health; 0 once this node was removed, or its state differs from the others'.",
+    "voters": "Voting members of the membership that this node uses.",
+    "learners": "Members that get the log without a vote.",
     "proposals_pending": "Writes accepted from clients and not answered yet.",
     "reads_pending": "Linearizable reads accepted from clients and not answered yet.",
     "keys": "Keys in the store.",
@@ -316,6 +325,11 @@ class PeerMetrics(Collector):
     def dialled(self, peer: str) -> None:
         self._link(peer).dials += 1
 
+    def forgotten(self, peer: str) -> None:
+        """No series outlives its member: ids are never used again."""
+        self._links.pop(peer, None)
+        self._dropped = {key: count for key, count in self._dropped.items() if key[0] != peer}
+
     def refused(self, kind: str) -> None:
         self._refused[kind] = self._refused.get(kind, 0) + 1
 
@@ -361,3 +375,78 @@ class PeerMetrics(Collector):
         for kind, calls in self._refused.items():
             refused.add_metric([kind], calls)
         return [*counters, connected, dropped, refused]
+
+
+StallCause = Literal["disk", "event_loop"]
+
+
+class StateMetrics:
+    """Snapshots, comparisons of state, and standing still."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._snapshot_seconds = Histogram(
+            "kvorum_snapshot_duration_seconds",
+            "Time to write one snapshot, beside normal work.",
+            buckets=SNAPSHOT_BUCKETS_S,
+            registry=registry,
+        )
+        self._snapshot_bytes = Gauge(
+            "kvorum_snapshot_size_bytes",
+            "Size of the newest snapshot that this node took.",
+            registry=registry,
+        )
+        self._failures = Counter(
+            "kvorum_snapshot_failures_total",
+            "Snapshots that could not be written, read, sent or installed; see the log.",
+            registry=registry,
+        )
+        self._sent_bytes = Counter(
+            "kvorum_snapshot_sent_bytes_total",
+            "Bytes of snapshots sent to followers that needed entries which are gone.",
+            registry=registry,
+        )
+        self._installed = Counter(
+            "kvorum_snapshots_installed_total",
+            "Snapshots received from a leader and loaded.",
+            registry=registry,
+        )
+        self._checks = Counter(
+            "kvorum_state_checks_total",
+            "Times this node's state was compared with a majority's.",
+            registry=registry,
+        )
+        self._mismatches = Counter(
+            "kvorum_state_mismatches_total",
+            "Nodes found to hold another state than the others at the same entry; 0 in health.",
+            registry=registry,
+        )
+        stalls = Counter(
+            "kvorum_stalls_total",
+            "Times this node stood still for longer than an election timeout, by cause.",
+            ["cause"],
+            registry=registry,
+        )
+        causes: tuple[StallCause, ...] = ("disk", "event_loop")
+        self._stalls = {cause: stalls.labels(cause) for cause in causes}
+
+    def snapshot_taken(self, seconds: float, size_bytes: int) -> None:
+        self._snapshot_seconds.observe(seconds)
+        self._snapshot_bytes.set(size_bytes)
+
+    def snapshot_failed(self) -> None:
+        self._failures.inc()
+
+    def snapshot_sent(self, size_bytes: int) -> None:
+        self._sent_bytes.inc(size_bytes)
+
+    def snapshot_installed(self) -> None:
+        self._installed.inc()
+
+    def checked(self) -> None:
+        self._checks.inc()
+
+    def mismatch(self) -> None:
+        self._mismatches.inc()
+
+    def stalled(self, cause: StallCause) -> None:
+        self._stalls[cause].inc()

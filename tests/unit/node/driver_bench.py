@@ -1,28 +1,18 @@
 """A whole driver on a bench: real core and state machine, everything outside by hand."""
 
 import asyncio
-from asyncio import Event, Task
+from asyncio import Task
 from collections.abc import Sequence
 from typing import Self, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from kvorum.mvcc.state_machine import StateMachine
-from kvorum.node.applier import Applier
-from kvorum.node.driver import Driver
-from kvorum.node.leadership import LeadershipWatch
-from kvorum.node.log_time import LogTime
-from kvorum.node.observer import NodeObserver
+from kvorum.node.member import Member, Origin, Ports
 from kvorum.node.options import NodeOptions
-from kvorum.node.proposals import Proposals
-from kvorum.node.reads import Reads
-from kvorum.node.service import KvService
-from kvorum.raft.config import CoreOptions
-from kvorum.raft.core import Core
 from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries, AppendResponse, Message, VoteResponse
 from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId, Term
-from kvorum.telemetry.metrics import RaftMetrics
+from tests.support.memory_snapshots import MemorySnapshots
 from tests.unit.node.fakes import (
     OPTIONS,
     OTHER,
@@ -31,6 +21,7 @@ from tests.unit.node.fakes import (
     FakeClock,
     ManualLog,
     RecordingPeers,
+    introduced,
     settle,
 )
 
@@ -48,58 +39,33 @@ class DriverBench:
         entries: Sequence[Entry] = (),
         node_options: NodeOptions = OPTIONS,
     ) -> None:
-        self.clock, self.wake = FakeClock(), Event()
-        self.log_time = LogTime(self.clock)
-        self.log, self.peers, self.machine = ManualLog(), RecordingPeers(), StateMachine()
-        self.core = Core(
-            CoreOptions(
-                node=SELF,
-                heartbeat_ticks=node_options.heartbeat_ticks,
-                election_ticks_min=node_options.election_ticks_min,
-                election_ticks_max=node_options.election_ticks_max,
-            ),
-            Membership((SELF, OTHER, THIRD)),
-            lambda _low, high: high,
-            hard_state,
-            entries,
-        )
+        self.clock = FakeClock()
+        self.log, self.peers, self.snapshots = ManualLog(), RecordingPeers(), MemorySnapshots()
         self.options = node_options
         self.registry = CollectorRegistry()
-        metrics = RaftMetrics(self.registry)
-        self.leadership = LeadershipWatch(node_options, self.clock)
-        patience = (node_options, self.clock, self.leadership, metrics, self.wake.set)
-        self.proposals, self.reads = Proposals(*patience), Reads(*patience)
-        self.driver = self._driver(metrics)
-        self.service = self._service()
+        self.member = Member(
+            node_options,
+            Origin(Membership((SELF, OTHER, THIRD)), introduced(), hard_state, entries),
+            Ports(
+                log=self.log,
+                snapshots=self.snapshots,
+                peers=self.peers,
+                clock=self.clock,
+                random_ticks=lambda _low, high: high,
+                name_of=str,
+            ),
+            self.registry,
+        )
+        member = self.member
+        self.core, self.machine, self.wake = member.core, member.machine, member.wake
+        self.log_time = member.log_time
+        self.leadership, self.proposals, self.reads = (
+            member.leadership,
+            member.proposals,
+            member.reads,
+        )
+        self.driver, self.service = member.driver, member.service
         self.task: Task[None]
-
-    def _driver(self, metrics: RaftMetrics) -> Driver:
-        return Driver(
-            self.options,
-            self.core,
-            log=self.log,
-            peers=self.peers,
-            applier=Applier(self.machine, self.proposals, self.log_time),
-            proposals=self.proposals,
-            reads=self.reads,
-            leadership=self.leadership,
-            observer=NodeObserver(metrics, str),
-            clock=self.clock,
-            log_time=self.log_time,
-            wake=self.wake,
-        )
-
-    def _service(self) -> KvService:
-        return KvService(
-            self.options,
-            self.core,
-            self.machine,
-            proposals=self.proposals,
-            reads=self.reads,
-            leadership=self.leadership,
-            name_of=str,
-            request_id_prefix="p",
-        )
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.driver.run())

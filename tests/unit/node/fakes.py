@@ -13,7 +13,9 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from kvorum.mvcc.command import Put, Stamp, encode_batch, encode_command
+from kvorum.mvcc.members import Introduction
 from kvorum.mvcc.outcome import Outcome, Status
+from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.proposals import Proposals
@@ -21,6 +23,7 @@ from kvorum.node.reads import Reads
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Entry, EntryId, EntryKind, HardState, Index, NodeId, Term
 from kvorum.telemetry.metrics import RaftMetrics
+from tests.support.memory_snapshots import done
 
 SELF, OTHER, THIRD = NodeId("a:1"), NodeId("b:1"), NodeId("c:1")
 STAMP = Stamp(1_000, 100, 60)
@@ -28,7 +31,8 @@ STAMP = Stamp(1_000, 100, 60)
 OPTIONS = NodeOptions(
     node_id="Node-1",
     cluster_id="cluster",
-    address=SELF,
+    member=SELF,
+    uid="uid-1",
     incarnation=0,
     internal_key=b"_executed",
     tick_s=0.01,
@@ -43,6 +47,10 @@ OPTIONS = NodeOptions(
     outcomes_age_s_max=3600,
     key_bytes_max=16,
     value_bytes_max=1 << 20,
+    snapshot_entries=1_000_000,
+    snapshot_bytes=1 << 40,
+    snapshot_keep_entries=0,
+    state_check_interval_s=0.0,
 )
 
 
@@ -69,13 +77,23 @@ class ManualLog:
 
     def __init__(self) -> None:
         self.writes: list[tuple[HardState | None, tuple[Entry, ...]]] = []
+        self.bases: list[EntryId] = []
+        self.released: list[Index] = []
         self.future: Future[None] | None = None
 
-    def append(self, hard_state: HardState | None, entries: Sequence[Entry]) -> "Future[None]":
+    def append(
+        self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None
+    ) -> "Future[None]":
         assert self.future is None, "one append at a time"
         self.writes.append((hard_state, tuple(entries)))
+        if base is not None:
+            self.bases.append(base)
         self.future = asyncio.get_running_loop().create_future()
         return self.future
+
+    def release(self, index: Index) -> "Future[None]":
+        self.released.append(index)
+        return done(None)
 
     @property
     def busy(self) -> bool:
@@ -96,9 +114,13 @@ class ManualLog:
 class RecordingPeers:
     def __init__(self) -> None:
         self.sent: list[Message] = []
+        self.members: list[tuple[Index, tuple[NodeId, ...]]] = []
 
     def send(self, messages: Sequence[Message]) -> None:
         self.sent += messages
+
+    def set_members(self, index: Index, members: Sequence[NodeId]) -> None:
+        self.members.append((index, tuple(members)))
 
     def take(self) -> list[Message]:
         taken, self.sent = self.sent, []
@@ -133,6 +155,13 @@ class Bench:
         """No leader for longer than the grace."""
         self.leadership.report(None)
         self.clock.advance(self.options.leaderless_grace_s + 0.001)
+
+
+def introduced() -> StateMachine:
+    """An empty state that knows this node, so that it need not introduce itself."""
+    machine = StateMachine()
+    machine._members.introduce(SELF, Introduction(OPTIONS.uid, OPTIONS.node_id))
+    return machine
 
 
 def put_command(request_id: str, value: bytes = b"1") -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from kvorum.errors import Forbidden, TooLarge
 from kvorum.mvcc.command import CompareAndSet, Delete, Put, decode_batch, encode_batch
@@ -10,20 +11,22 @@ from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.mvcc.store import Record
 from kvorum.node import service as service_module
-from kvorum.node.service import LAG_ENTRIES_MAX, KvService
+from kvorum.node.member import Member, Origin, Ports
+from kvorum.node.service import LAG_ENTRIES_MAX
 from kvorum.node.views import Leadership, LogEntry, ReadResult, Staleness
-from kvorum.raft.config import CoreOptions
-from kvorum.raft.core import Core
 from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries, VoteResponse
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Entry, HardState, Index, Term
+from tests.support.memory_snapshots import MemorySnapshots
 from tests.unit.node.fakes import (
     OTHER,
     SELF,
     STAMP,
     THIRD,
     Bench,
+    ManualLog,
+    RecordingPeers,
     batch,
     eid,
     entry,
@@ -38,29 +41,31 @@ class ServiceBench(Bench):
 
     def __init__(self, entries: Sequence[Entry] = (), commit: int = 0, applied: int = 0) -> None:
         super().__init__()
-        hard_state = HardState(Term(1), None, Index(commit))
-        self.core = Core(
-            CoreOptions(
-                node=SELF, heartbeat_ticks=10, election_ticks_min=50, election_ticks_max=70
+        member = Member(
+            self.options,
+            Origin(
+                Membership((SELF, OTHER, THIRD)),
+                StateMachine(),
+                HardState(Term(1), None, Index(commit)),
+                entries,
             ),
-            Membership((SELF, OTHER, THIRD)),
-            lambda _low, high: high,
-            hard_state,
-            entries,
+            Ports(
+                log=ManualLog(),
+                snapshots=MemorySnapshots(),
+                peers=RecordingPeers(),
+                clock=self.clock,
+                random_ticks=lambda _low, high: high,
+                name_of=lambda member: NAMES.get(member, member),
+            ),
+            CollectorRegistry(),
         )
-        self.machine = StateMachine()
+        self.core, self.machine, self.fence = member.core, member.machine, member.fence
+        self.proposals, self.reads = member.proposals, member.reads
+        self.leadership = member.leadership
+        self.leadership.report(OTHER)
         for each in entries[:applied]:
             self.apply(each)
-        self.service = KvService(
-            self.options,
-            self.core,
-            self.machine,
-            proposals=self.proposals,
-            reads=self.reads,
-            leadership=self.leadership,
-            name_of=lambda address: NAMES.get(address, address),
-            request_id_prefix="p",
-        )
+        self.service = member.service
 
     def apply(self, each: Entry) -> None:
         if each.data:
@@ -158,7 +163,7 @@ async def test_request_ids_are_unique_and_carry_the_prefix() -> None:
     service = ServiceBench().service
     ids = {service.new_request_id() for _ in range(100)}
     assert len(ids) == 100
-    assert all(request_id.startswith("p-") for request_id in ids)
+    assert all(request_id.startswith("0-") for request_id in ids)
 
 
 # --- reads -----------------------------------------------------------------------------

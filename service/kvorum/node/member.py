@@ -1,0 +1,277 @@
+"""One member, put together from its parts: everything but front ends, network and disk.
+
+The process and the simulator run exactly this; only the ports differ.
+"""
+
+import asyncio
+import logging
+from asyncio import TaskGroup
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry
+
+from kvorum.errors import Conflict, Rejected
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.applier import Applier
+from kvorum.node.driver import Driver
+from kvorum.node.fence import Fence
+from kvorum.node.handover import Handover
+from kvorum.node.introduction import Introductions
+from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.log_time import LogTime
+from kvorum.node.members import Members
+from kvorum.node.observer import NodeObserver
+from kvorum.node.options import NodeOptions
+from kvorum.node.ports import Clock, LogStore, Peers, SnapshotStore
+from kvorum.node.proposals import Proposals
+from kvorum.node.reads import Reads
+from kvorum.node.service import KvService
+from kvorum.node.snapshot_exchange import SnapshotCollector, SnapshotSender
+from kvorum.node.snapshotting import SnapshotTaker
+from kvorum.node.stall import StallWatch
+from kvorum.node.state_check import StateCheck
+from kvorum.node.upkeep import Upkeep
+from kvorum.raft.config import CoreOptions, RandomTicks
+from kvorum.raft.core import Core
+from kvorum.raft.membership import Membership
+from kvorum.raft.messages import Message
+from kvorum.raft.snapshot import Snapshot
+from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index
+from kvorum.telemetry.metrics import RaftMetrics, StateMetrics
+
+_log = logging.getLogger("kvorum.node")
+
+
+class Origin(Struct, frozen=True):
+    """Where a member starts from: what its disk holds.
+
+    ``membership`` is the one in force at ``base``, the last entry that ``machine`` has
+    applied; ``entries`` follow it.
+    """
+
+    membership: Membership
+    machine: StateMachine
+    hard_state: HardState = HardState()
+    entries: Sequence[Entry] = ()
+    base: EntryId = ORIGIN
+
+    @property
+    def is_virgin(self) -> bool:
+        """Never took part in anything: no promise of it can be lost."""
+        return self.base == ORIGIN and not self.entries and not self.hard_state.term
+
+
+class Ports(Struct, frozen=True):
+    """The world of a member."""
+
+    log: LogStore
+    snapshots: SnapshotStore
+    peers: Peers
+    clock: Clock
+    random_ticks: RandomTicks
+    name_of: Callable[[str], str]  # SELF_ID of a member, its id until it is known
+
+
+class Member:
+    """Create it inside the event loop that runs it, then ``run``."""
+
+    def __init__(
+        self, options: NodeOptions, origin: Origin, ports: Ports, registry: CollectorRegistry
+    ) -> None:
+        clock = ports.clock
+        wake = self.wake = asyncio.Event()
+        self.options = options
+        self.machine = origin.machine
+        self.core = Core(
+            core_options(options),
+            origin.membership,
+            ports.random_ticks,
+            origin.hard_state,
+            origin.entries,
+            origin.base,
+        )
+        self._ports = ports
+        self._metrics = RaftMetrics(registry)
+        self._state_metrics = StateMetrics(registry)
+        self.fence = Fence()
+        self.leadership = LeadershipWatch(options, clock)
+        self.proposals = Proposals(options, clock, self.leadership, self._metrics, wake.set)
+        self.reads = Reads(options, clock, self.leadership, self._metrics, wake.set)
+        self.log_time = LogTime(clock)
+        self.log_time.observe(self.machine.time_ms)
+        self._taker = self._snapshot_taker()
+        self._collector = self._snapshot_collector()
+        self.state_check = self._state_check()
+        self.upkeep = self._upkeep()
+        self.driver = self._driver(wake)
+        self.service = self._service()
+        self.fence.when_raised(self._on_fence)
+        newest = ports.snapshots.newest
+        if newest is not None:
+            self._offer(newest)
+
+    # --- life --------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled. Any exception is final: the process ends, the disk remembers."""
+        async with TaskGroup() as tasks:
+            tasks.create_task(self.driver.run(), name="driver")
+            tasks.create_task(self._taker.run(), name="snapshots")
+            tasks.create_task(self._collector.run(), name="snapshot collector")
+            tasks.create_task(self.upkeep.sender.run(), name="snapshot sender")
+
+    def deliver(self, messages: Sequence[Message]) -> None:
+        """Messages from peers."""
+        self.driver.deliver(messages)
+
+    def give_up_requests(self) -> None:
+        """Answer everyone who waits, and accept nobody any more."""
+        self.proposals.close()
+        self.reads.close()
+        self.upkeep.close()
+
+    async def hand_over(self) -> None:
+        """If this node leads, wait until another one does, or until that has failed."""
+        if not self.leadership.is_leader:
+            return
+        try:
+            await self.upkeep.handover.begin(None)
+        except (Conflict, Rejected) as reason:
+            _log.info("stopping as the leader: %s", reason)
+
+    def told_removed(self, why: str) -> None:
+        """A peer says that this node is no member any more; believed once nobody leads it."""
+        if self.leadership.is_hopeless():
+            self.fence.raise_for(f"it was removed from the cluster: {why}")
+
+    def _on_fence(self) -> None:
+        self._set_able(False)
+        self.give_up_requests()
+
+    def _set_able(self, able: bool) -> None:
+        self.core.set_able(able and self.fence.reason is None)
+
+    # --- parts -------------------------------------------------------------------------
+
+    def _snapshot_taker(self) -> SnapshotTaker:
+        return SnapshotTaker(
+            self.options,
+            self.core,
+            self.machine,
+            store=self._ports.snapshots,
+            clock=self._ports.clock,
+            metrics=self._state_metrics,
+            taken=self._on_snapshot,
+        )
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        """The core keeps some entries for followers, the disk what the older snapshot lacks."""
+        self._offer(snapshot)
+        oldest = self._ports.snapshots.oldest
+        if oldest is not None:
+            # A failure shows at the next append: the log reports the first one for ever.
+            released = self._ports.log.release(oldest.last.index)
+            released.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _offer(self, snapshot: Snapshot) -> None:
+        keep_from = snapshot.last.index - self.options.snapshot_keep_entries + 1
+        self.driver.offer(snapshot, Index(max(1, keep_from)))
+
+    def _snapshot_collector(self) -> SnapshotCollector:
+        return SnapshotCollector(
+            self.core,
+            self.machine,
+            store=self._ports.snapshots,
+            peers=self._ports.peers,
+            metrics=self._state_metrics,
+            install=self._install,
+        )
+
+    def _install(self, snapshot: Snapshot, machine: StateMachine) -> None:
+        self.driver.install(snapshot, machine)
+
+    def _state_check(self) -> StateCheck:
+        check = StateCheck(
+            self.core,
+            self.machine,
+            peers=self._ports.peers,
+            fence=self.fence,
+            metrics=self._state_metrics,
+            name_of=self._ports.name_of,
+            interval_s=self.options.state_check_interval_s,
+        )
+        check.restored()
+        return check
+
+    def _upkeep(self) -> Upkeep:
+        options, core, clock = self.options, self.core, self._ports.clock
+        return Upkeep(
+            core,
+            peers=self._ports.peers,
+            stall=StallWatch(options, clock, self._state_metrics, self._set_able),
+            members=Members(options, core, clock, self.leadership, self.wake.set),
+            handover=Handover(options, core, clock, self.leadership, self.wake.set),
+            introductions=Introductions(
+                options,
+                self.machine,
+                proposals=self.proposals,
+                leadership=self.leadership,
+                fence=self.fence,
+                clock=clock,
+            ),
+            sender=SnapshotSender(
+                core,
+                store=self._ports.snapshots,
+                peers=self._ports.peers,
+                metrics=self._state_metrics,
+            ),
+        )
+
+    def _driver(self, wake: asyncio.Event) -> Driver:
+        return Driver(
+            self.options,
+            self.core,
+            log=self._ports.log,
+            peers=self._ports.peers,
+            applier=Applier(
+                self.machine,
+                self.proposals,
+                self.log_time,
+                (self.state_check, self._taker),
+            ),
+            proposals=self.proposals,
+            reads=self.reads,
+            leadership=self.leadership,
+            collector=self._collector,
+            state_check=self.state_check,
+            upkeep=self.upkeep,
+            fence=self.fence,
+            observer=NodeObserver(self._metrics, self._ports.name_of),
+            clock=self._ports.clock,
+            log_time=self.log_time,
+            wake=wake,
+        )
+
+    def _service(self) -> KvService:
+        return KvService(
+            self.options,
+            self.core,
+            self.machine,
+            proposals=self.proposals,
+            reads=self.reads,
+            leadership=self.leadership,
+            upkeep=self.upkeep,
+            fence=self.fence,
+            name_of=self._ports.name_of,
+            request_id_prefix=f"{self.options.incarnation:x}",
+        )
+
+
+def core_options(options: NodeOptions) -> CoreOptions:
+    return CoreOptions(
+        node=options.member,
+        heartbeat_ticks=options.heartbeat_ticks,
+        election_ticks_min=options.election_ticks_min,
+        election_ticks_max=options.election_ticks_max,
+    )

@@ -1,0 +1,118 @@
+"""Taking snapshots, so that the log need not grow for ever (§5.1).
+
+The state machine is frozen at one entry, and while its blocks are made one by one, each in
+about a millisecond, the node goes on: what changes is copied before. When the file is
+durable the core may forget the entries it covers, and the disk those that the older of the
+two snapshots kept covers too.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.options import NodeOptions
+from kvorum.node.ports import Clock, SnapshotStore
+from kvorum.raft.core import Core
+from kvorum.raft.snapshot import Snapshot
+from kvorum.raft.types import EntryId, Index
+from kvorum.telemetry.metrics import StateMetrics
+
+_log = logging.getLogger("kvorum.node")
+
+RETRY_S = 30.0
+"""A snapshot that could not be written is tried again after so long."""
+
+
+class SnapshotTaker:
+    """``taken`` is called with each new snapshot once it is durable."""
+
+    def __init__(
+        self,
+        options: NodeOptions,
+        core: Core,
+        machine: StateMachine,
+        *,
+        store: SnapshotStore,
+        clock: Clock,
+        metrics: StateMetrics,
+        taken: Callable[[Snapshot], None],
+    ) -> None:
+        self._options = options
+        self._core = core
+        self._machine = machine
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._taken = taken
+        self._wanted = asyncio.Event()
+        self._log_bytes = 0  # applied since the last snapshot
+        self._retry_s = 0.0  # not before
+
+    def applied(self, _index: Index, size_bytes: int) -> None:
+        """Look whether the log has grown enough."""
+        self._log_bytes += size_bytes
+        if not self._wanted.is_set() and self._is_due():
+            self._wanted.set()
+
+    def restored(self) -> None:
+        """A snapshot from the leader took the place of everything."""
+        self._log_bytes = 0
+
+    def _is_due(self) -> bool:
+        """The log has grown enough; writing the state costs no more than the log itself did."""
+        newest = self._store.newest
+        covered, size_bytes = (newest.last.index, newest.size_bytes) if newest else (0, 0)
+        entries = self._machine.applied_index - covered
+        bytes_max = max(self._options.snapshot_bytes, size_bytes)
+        is_due = entries >= self._options.snapshot_entries or self._log_bytes >= bytes_max
+        return is_due and self._clock.monotonic_s() >= self._retry_s
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._wanted.wait()
+            await self._take()
+            self._wanted.clear()
+
+    async def _take(self) -> None:
+        index = Index(self._machine.applied_index)
+        term = self._core.state.log.term_at(index)
+        assert term is not None, "the last entry applied is in the log or right before it"
+        began_s, log_bytes = self._clock.monotonic_s(), self._log_bytes
+        try:
+            snapshot = await self._write(EntryId(term, index))
+        except OSError as error:
+            self._retry_s = self._clock.monotonic_s() + RETRY_S
+            self._metrics.snapshot_failed()
+            _log.error(
+                "cannot write a snapshot; the log stays until one succeeds",
+                extra={"why": str(error), "retry_s": RETRY_S},
+            )
+            return
+        seconds = self._clock.monotonic_s() - began_s
+        self._log_bytes -= min(log_bytes, self._log_bytes)
+        self._metrics.snapshot_taken(seconds, snapshot.size_bytes)
+        _log.info(
+            "took a snapshot",
+            extra={
+                "index": index,
+                "bytes": snapshot.size_bytes,
+                "seconds": round(seconds, 3),
+            },
+        )
+        self._taken(snapshot)
+
+    async def _write(self, last: EntryId) -> Snapshot:
+        frozen = self._machine.freeze()
+        try:
+            sink = self._store.create(last, self._core.membership_at(last.index))
+            try:
+                for block in frozen.blocks():
+                    await sink.write(block)
+                return await sink.finish()
+            except OSError:
+                await sink.abort()
+                raise
+        finally:
+            frozen.close()
