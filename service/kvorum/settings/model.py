@@ -186,4 +186,4 @@ class Settings(BaseSettings):
         if count % 2:
             return ()
         even = f"{count} members survive no more failures than {count - 1}, and agree more slowly"
-        return (f"OTHER_NODES makes an even cluster: {even}",)
+        return (f"OTHER_NODES makes an even cluster, unless this node joins one: {even}",)
