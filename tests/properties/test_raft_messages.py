@@ -12,18 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvorum.raft.core import Core
+from kvorum.raft.membership import AddLearner, Change, Promote, Remove, Replace, encode_change
 from kvorum.raft.messages import (
     AppendEntries,
     AppendResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
     Message,
     Propose,
     ProposeResponse,
     ReadIndex,
     ReadIndexResponse,
     RequestVote,
+    StateHash,
+    TimeoutNow,
+    TransferLeadership,
     VoteResponse,
 )
-from kvorum.raft.types import EntryId, Index, Role, Term, Ticket
+from kvorum.raft.snapshot import Snapshot
+from kvorum.raft.types import ORIGIN, EntryId, EntryKind, Index, NodeId, Role, Term, Ticket
 from tests.support.raft_cores import (
     drain,
     eid,
@@ -33,7 +40,9 @@ from tests.support.raft_cores import (
     node_id,
     time_out,
     vote_answer,
+    voters_up_to,
 )
+from tests.support.raft_disk import Recovered
 from tests.support.raft_invariants import durable_before_said
 
 COMMITTED = (1, 1, 2)  # terms of the entries that every run has decided
@@ -73,6 +82,20 @@ def appends(draw: st.DrawFn) -> AppendEntries:
         round=draw(ROUNDS),
     )
 
+
+SNAPSHOTS = st.builds(
+    lambda index: Snapshot(eid(COMMITTED[index - 1], index), voters_up_to(3), 9, index),
+    st.integers(1, len(COMMITTED)),
+)
+SOME_CHANGES: list[Change] = [
+    AddLearner("4"),
+    AddLearner("2"),
+    Promote(NodeId("4#5")),
+    Remove(node_id(1)),
+    Remove(node_id(3)),
+    Replace(node_id(2)),
+]
+CHANGES = st.sampled_from([encode_change(change) for change in SOME_CHANGES])
 
 MESSAGES: st.SearchStrategy[Message] = st.one_of(
     appends(),
@@ -114,12 +137,46 @@ MESSAGES: st.SearchStrategy[Message] = st.one_of(
         ticket=TICKETS,
         index=st.none() | INDEXES,
     ),
+    st.builds(
+        Propose,
+        to=TO,
+        sender=SENDERS,
+        term=TERMS,
+        ticket=TICKETS,
+        kind=st.just(EntryKind.MEMBERSHIP),
+        data=CHANGES | st.binary(max_size=9),
+    ),
+    st.builds(
+        InstallSnapshot,
+        to=TO,
+        sender=SENDERS,
+        term=st.integers(max(COMMITTED), 9).map(Term),
+        snapshot=SNAPSHOTS,
+        offset=st.integers(0, 9),
+        data=st.binary(max_size=9),
+    ),
+    st.builds(
+        InstallSnapshotResponse,
+        to=TO,
+        sender=SENDERS,
+        term=TERMS,
+        last=SNAPSHOTS.map(lambda snapshot: snapshot.last) | IDS,
+        checksum=st.integers(0, 3),
+        offset=st.integers(-1, 20),
+    ),
+    st.builds(TimeoutNow, to=TO, sender=SENDERS, term=TERMS),
+    st.builds(TransferLeadership, to=TO, sender=SENDERS, term=TERMS, target=st.none() | SENDERS),
+    st.builds(StateHash, to=TO, sender=SENDERS, term=TERMS, index=INDEXES, hash=st.just(1)),
 )
 
 
-def core_in(role: Role, terms: Sequence[int]) -> Core:
+def core_in(role: Role, terms: Sequence[int], compacted: int) -> Core:
     """A core with such a log that just reached ``role`` in a term after it."""
-    core = make_core(term=max(terms), commit=len(COMMITTED), log=log_of(*terms))
+    base = eid(terms[compacted - 1], compacted) if compacted else ORIGIN
+    log = log_of(*terms[compacted:], first=compacted + 1)
+    core = make_core(term=max(terms), commit=len(COMMITTED), log=log, base=base)
+    if compacted:
+        core.offer(Snapshot(base, voters_up_to(3), 9, 0), Index(0))
     if role is Role.LEADER:
         elect(core)
     elif role is not Role.FOLLOWER:
@@ -140,7 +197,8 @@ class Watcher:
         self.core = core
         self.hard_state = core.state.durable
         log = core.state.log
-        self.entries = list(log.page(Index(1), log.last_index))
+        self.base = log.base
+        self.entries = list(log.page(log.first_index, log.last_index))
         self.applied = log.applied
         self.before = self._now()
 
@@ -152,8 +210,9 @@ class Watcher:
         state, log = self.core.state, self.core.state.log
         term, vote = state.term, state.vote
         ready = self.core.ready()
+        found = Recovered(self.hard_state, voters_up_to(3), self.base, self.entries)
         for message in ready.messages:
-            durable_before_said(message, (self.hard_state, self.entries), {})
+            durable_before_said(message, found, {})
         assert [e.index for e in ready.committed] == list(range(self.applied + 1, log.applied + 1))
         self.applied = log.applied
         now = self._now()
@@ -165,17 +224,27 @@ class Watcher:
         if sync and ready.save is not None:
             self.hard_state = ready.save.hard_state
             if ready.save.entries:
-                del self.entries[ready.save.entries[0].index - 1 :]
+                del self.entries[ready.save.entries[0].index - 1 - self.base.index :]
                 self.entries += ready.save.entries
             self.core.advance(ready.save)
 
 
 @settings(max_examples=400)
-@given(st.sampled_from(list(Role)), logs(), st.lists(MESSAGES, min_size=1, max_size=12), st.data())
+@given(
+    st.sampled_from(list(Role)),
+    logs(),
+    st.integers(0, len(COMMITTED)),
+    st.lists(MESSAGES, min_size=1, max_size=12),
+    st.data(),
+)
 def test_any_message_in_any_role(
-    role: Role, terms: tuple[int, ...], messages: list[Message], data: st.DataObject
+    role: Role,
+    terms: tuple[int, ...],
+    compacted: int,
+    messages: list[Message],
+    data: st.DataObject,
 ) -> None:
-    core = core_in(role, terms)
+    core = core_in(role, terms, compacted)
     watcher = Watcher(core)
     for message in messages:
         term, vote = core.state.term, core.state.vote

@@ -4,6 +4,9 @@ Nothing happens by itself: a test ticks, delivers, saves and crashes, in an orde
 that it chooses, so every run can be repeated exactly. Disks are instant unless
 ``slow_disk`` says otherwise; a crash loses what was not saved. Every output passes
 the checks of ``raft_invariants``.
+
+Nodes are numbers; a number is an address. Who joins later, or comes back with an empty disk,
+has another id at the same address, as the leader's membership says.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,94 +15,19 @@ import msgspec
 
 from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.core import Core
-from kvorum.raft.membership import Membership
+from kvorum.raft.membership import NOBODY, Change, Membership, encode_change
 from kvorum.raft.messages import Message
-from kvorum.raft.ready import Event, Ready, Save
-from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId, Role, Ticket
+from kvorum.raft.ready import Ready
+from kvorum.raft.types import Entry, EntryKind, HardState, NodeId, Role, Ticket
 from tests.support.raft_cores import ELECTION_TICKS_MIN, latest, node_id, options
+from tests.support.raft_disk import Disk
 from tests.support.raft_invariants import Invariants
+from tests.support.raft_member import Member, Shelf
 from tests.support.raft_network import Network, Selector, every
 
+__all__ = ["Cluster", "Disk", "Member", "Observer"]
+
 SETTLE_MAX = 100_000  # deliveries after which a cluster is taken to be chasing its tail
-
-
-class Disk:
-    """What survives a crash, and the one save that is on its way."""
-
-    def __init__(self, hard_state: HardState, entries: Sequence[Entry]) -> None:
-        self.hard_state = hard_state
-        self.entries = list(entries)
-        self.writing: Save | None = None
-        self.slow = False
-
-    def begin(self, save: Save) -> None:
-        assert self.writing is None, "one save at a time"
-        self.writing = save
-
-    def finish(self) -> Save:
-        save = self.writing
-        assert save is not None, "nothing is being written"
-        self.store(save, len(save.entries))
-        self.writing = None
-        return save
-
-    def crash(self, stored: int | None) -> None:
-        """Power is lost: of the running save nothing (None) or the first entries are there."""
-        if self.writing is not None and stored is not None:
-            self.store(self.writing, min(stored, len(self.writing.entries)))
-        self.writing = None
-
-    def store(self, save: Save, count: int) -> None:
-        entries = save.entries[:count]
-        if entries:
-            assert entries[0].index <= len(self.entries) + 1, "a log has no holes"
-            del self.entries[entries[0].index - 1 :]
-            self.entries += entries
-        assert save.hard_state.commit <= len(self.entries), "a hint is true of any part of its save"
-        self.hard_state = save.hard_state
-
-
-class Member:
-    """One node: its core (None while it is down), its disk, and what it was told."""
-
-    def __init__(self, node: NodeId, disk: Disk) -> None:
-        self.node = node
-        self.disk = disk
-        self.core: Core | None = None
-        self.applied: list[Entry] = []
-        self.receipts: dict[Ticket, EntryId | None] = {}
-        self.reads: dict[Ticket, Index | None] = {}
-        self.events: list[Event] = []
-
-    @property
-    def running(self) -> Core:
-        assert self.core is not None, f"{self.node} is down"
-        return self.core
-
-    @property
-    def role(self) -> Role:
-        return self.running.state.role
-
-    @property
-    def commit(self) -> int:
-        return self.running.state.log.commit
-
-    @property
-    def terms(self) -> list[int]:
-        """The terms of its log's entries."""
-        log = self.running.state.log
-        return [entry.term for entry in log.page(Index(1), log.last_index)]
-
-    @property
-    def data(self) -> list[bytes]:
-        """What its state machine was given, no-ops left out."""
-        return [entry.data for entry in self.applied if entry.data]
-
-    def take(self, ready: Ready) -> None:
-        self.applied += ready.committed
-        self.events += ready.events
-        self.receipts.update({receipt.ticket: receipt.entry for receipt in ready.receipts})
-        self.reads.update({read.ticket: read.index for read in ready.read_states})
 
 
 class Observer:
@@ -124,21 +52,24 @@ class Cluster:
     ) -> None:
         """``disks`` gives nodes a past; a node without one is new."""
         self.ids = tuple(node_id(number) for number in range(1, size + 1))
+        self._at = {int(node): node for node in self.ids}  # who lives at each address now
         self._base = base or options()
         self._random_ticks = random_ticks
         self._observer = observer or Observer()
-        self.invariants = Invariants()
-        self.net = Network(self.ids, self._observer.lost)
+        self.net = Network(range(1, size + 1), self._observer.lost)
         self._ticket = 0
+        self._shelf = Shelf()
+        founding, new = Membership(self.ids), (HardState(), ())
         self.members = {
-            node: Member(node, Disk(*(disks or {}).get(number, (HardState(), ()))))
+            node: Member(node, Disk(*(disks or {}).get(number, new), founding), self._shelf)
             for number, node in enumerate(self.ids, 1)
         }
+        self.invariants = Invariants(founding)
         for number in range(1, size + 1):
             self.restart(number)
 
     def __getitem__(self, number: int) -> Member:
-        return self.members[node_id(number)]
+        return self.members[self._at[number]]
 
     # --- looking ---------------------------------------------------------------------
 
@@ -150,43 +81,99 @@ class Cluster:
     def leaders(self) -> list[int]:
         """Who thinks that it leads, by number."""
         return [
-            number
-            for number, member in enumerate(self.members.values(), 1)
+            member.number
+            for member in self.members.values()
             if member.core is not None and member.role is Role.LEADER
         ]
+
+    @property
+    def numbers(self) -> list[int]:
+        """Every address that somebody lives at."""
+        return list(self._at)
 
     # --- nodes -----------------------------------------------------------------------
 
     def crash(self, number: int, *, stored: int | None = None) -> None:
         """Stop a node; of a running save ``stored`` entries reach the disk, None: nothing."""
         member = self[number]
-        member.core = None
+        member.stop()
         member.disk.crash(stored)
 
     def restart(self, number: int) -> None:
         member = self[number]
-        member.applied = []
+        found = member.disk.restart()
         member.core = Core(
             msgspec.structs.replace(self._base, node=member.node),
-            Membership(self.ids),
+            found.membership,
             self._random_ticks(member.node),
-            member.disk.hard_state,
-            member.disk.entries,
+            found.hard_state,
+            found.entries,
+            found.base,
         )
+        member.restore()
         self.invariants.started(member.node)
         self._pump(member)
 
+    def join(self, number: int) -> Member:
+        """A node with an empty disk starts at this address, under the id that a leader has for it.
+
+        Whoever lived there before is gone for good, and its disk with it.
+        """
+        [leader, *_] = self.leaders
+        node = self[leader].running.membership.at_address(str(number))
+        assert node is not None, f"nobody was added at {number}"
+        assert node not in self.members, f"{node} is here already"
+        if number in self._at:
+            self[number].stop()
+        else:
+            self.net.numbers.append(number)
+        self._at[number] = node
+        self.members[node] = Member(node, Disk(HardState(), (), NOBODY), self._shelf)
+        self.restart(number)
+        return self.members[node]
+
     def propose(self, number: int, data: bytes) -> Ticket:
+        return self._propose(number, data, EntryKind.COMMANDS)
+
+    def change(self, number: int, change: Change) -> Ticket:
+        """A change of the membership is proposed on this node."""
+        return self._propose(number, encode_change(change), EntryKind.MEMBERSHIP)
+
+    def _propose(self, number: int, data: bytes, kind: EntryKind) -> Ticket:
         self._ticket += 1
         ticket = Ticket(self._ticket)
-        self[number].running.propose(ticket, data)
+        self[number].running.propose(ticket, data, kind)
         self._pump(self[number])
         return ticket
+
+    def transfer(self, number: int, target: int | None = None) -> str:
+        """This node is asked to have leadership handed over."""
+        why_not = self[number].running.transfer(None if target is None else self._at[target])
+        self._pump(self[number])
+        return why_not
+
+    def set_able(self, number: int, *, able: bool) -> None:
+        self[number].running.set_able(able)
+        self._pump(self[number])
+
+    def snapshot(self, number: int, keep: int = 0) -> bool:
+        """It takes a snapshot of what it applied, and compacts its log up to ``keep`` entries."""
+        return self[number].take_snapshot(keep)
+
+    def slow_load(self, number: int) -> None:
+        """The state of a snapshot that this node receives is in place only after ``load``."""
+        self[number].loads_slowly = True
+
+    def load(self, number: int) -> bool:
+        """The state of a complete snapshot is in place; false if none is waiting."""
+        loaded = self[number].finish_loading()
+        self._pump(self[number])
+        return loaded
 
     def read_index(self, number: int) -> Ticket:
         self._ticket += 1
         ticket = Ticket(self._ticket)
-        self.invariants.read_asked(node_id(number), ticket)
+        self.invariants.read_asked(self._at[number], ticket)
         self[number].running.read_index(ticket)
         self._pump(self[number])
         return ticket
@@ -214,10 +201,10 @@ class Cluster:
 
     def quiet(self) -> None:
         """Followers stop believing in their leader, but do not campaign yet (§4.2.3)."""
-        for number, member in enumerate(self.members.values(), 1):
+        for member in list(self.members.values()):
             if member.core is not None and member.role is not Role.LEADER:
                 elapsed = member.core.state.election_elapsed
-                self.tick(number, count=max(0, ELECTION_TICKS_MIN - elapsed))
+                self.tick(member.number, count=max(0, ELECTION_TICKS_MIN - elapsed))
 
     def spread(self) -> None:
         """Leaders tick once: by then every follower hears how far the log is committed."""
@@ -254,8 +241,8 @@ class Cluster:
         raise AssertionError(f"still talking after {SETTLE_MAX} messages")
 
     def _arrive(self, message: Message) -> None:
-        member = self.members[message.to]
-        if member.core is None or not self.net.passes(message):
+        member = self.members.get(message.to)
+        if member is None or member.core is None or not self.net.passes(message):
             self._observer.lost(message)
             return
         member.core.step(message)
@@ -287,16 +274,18 @@ class Cluster:
         core, disk = member.running, member.disk
         while True:
             ready = core.ready()
-            self.invariants.check(
-                core, ready, member.applied, (disk.hard_state, disk.entries), self.running
-            )
+            self.invariants.check(core, ready, member.applied, self.members)
             member.take(ready)
             self._observer.ready(member, ready)
             self.net.send(ready.messages)
+            self.net.send(member.send_chunks(ready.chunks_wanted))
+            self.net.send(member.collect(ready.chunks))
             if ready.save is not None:
                 disk.begin(ready.save)
                 if not disk.slow:
                     core.advance(disk.finish())
                     continue
+            if not member.loads_slowly and member.finish_loading():
+                continue
             if not core.has_more():
                 return

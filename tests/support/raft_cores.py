@@ -14,11 +14,12 @@ from kvorum.raft.membership import Membership
 from kvorum.raft.messages import (
     AppendEntries,
     AppendResponse,
+    InstallSnapshot,
     Message,
     RequestVote,
     VoteResponse,
 )
-from kvorum.raft.ready import Event, EventKind, ReadState, Ready, Receipt, Save
+from kvorum.raft.ready import ChunkWanted, Event, EventKind, ReadState, Ready, Receipt, Save
 from kvorum.raft.types import (
     ORIGIN,
     Entry,
@@ -79,17 +80,25 @@ def make_core(
     vote: int | None = None,
     commit: int = 0,
     log: Sequence[Entry] = (),
+    base: EntryId = ORIGIN,
+    membership: Membership | None = None,
     random_ticks: RandomTicks = latest,
+    core_options: CoreOptions | None = None,
     **limits: int,
 ) -> Core:
-    """A follower that just started with this on its disk."""
+    """A follower that just started with this on its disk; ``log`` follows ``base``."""
     return Core(
-        options(number, **limits),
-        Membership(tuple(node_id(voter) for voter in range(1, voters + 1))),
+        core_options or options(number, **limits),
+        membership or voters_up_to(voters),
         random_ticks,
         HardState(Term(term), None if vote is None else node_id(vote), Index(commit)),
         log,
+        base,
     )
+
+
+def voters_up_to(count: int) -> Membership:
+    return Membership(tuple(node_id(voter) for voter in range(1, count + 1)))
 
 
 class Collected:
@@ -102,6 +111,8 @@ class Collected:
         self.receipts: list[Receipt] = []
         self.read_states: list[ReadState] = []
         self.events: list[Event] = []
+        self.chunks: list[InstallSnapshot] = []
+        self.chunks_wanted: list[ChunkWanted] = []
 
     def add(self, ready: Ready) -> None:
         self.messages += ready.messages
@@ -109,6 +120,8 @@ class Collected:
         self.receipts += ready.receipts
         self.read_states += ready.read_states
         self.events += ready.events
+        self.chunks += ready.chunks
+        self.chunks_wanted += ready.chunks_wanted
         if ready.save:
             self.saves.append(ready.save)
 
@@ -146,10 +159,25 @@ def time_out(core: Core) -> None:
 
 
 def make_leader(
-    number: int = 1, *, voters: int = 3, term: int = 1, log: Sequence[Entry] = (), **limits: int
+    number: int = 1,
+    *,
+    voters: int = 3,
+    term: int = 1,
+    log: Sequence[Entry] = (),
+    base: EntryId = ORIGIN,
+    membership: Membership | None = None,
+    **limits: int,
 ) -> Core:
     """The elected leader of ``term``, its no-op saved and sent but not acknowledged."""
-    core = make_core(number, voters=voters, term=term - 1, log=log, random_ticks=latest, **limits)
+    core = make_core(
+        number,
+        voters=voters,
+        term=term - 1,
+        log=log,
+        base=base,
+        membership=membership,
+        core_options=options(number, **limits),
+    )
     elect(core)
     assert core.state.term == term
     return core

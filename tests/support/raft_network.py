@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from kvorum.raft.membership import address_of
 from kvorum.raft.messages import Message
-from kvorum.raft.types import NodeId
-from tests.support.raft_cores import node_id
 
 Selector = Callable[[Message], bool]
 
@@ -14,12 +13,12 @@ def every(_message: Message) -> bool:
 
 
 class Network:
-    def __init__(self, ids: Sequence[NodeId], on_lost: Callable[[Message], None]) -> None:
-        self.ids = tuple(ids)
+    def __init__(self, numbers: Iterable[int], on_lost: Callable[[Message], None]) -> None:
+        self.numbers = list(numbers)  # addresses that exist
         self.queue: list[Message] = []  # under way, in the order they were sent
         self.held: list[Message] = []
         self._holding: list[Selector] = []
-        self._cut: set[tuple[NodeId, NodeId]] = set()
+        self._cut: set[tuple[str, str]] = set()  # addresses
         self._on_lost = on_lost
 
     def send(self, messages: Sequence[Message]) -> None:
@@ -35,26 +34,27 @@ class Network:
 
     def passes(self, message: Message) -> bool:
         """Whether the link is up; a message is lost if it is down on arrival."""
-        return (message.sender, message.to) not in self._cut
+        return (address_of(message.sender), address_of(message.to)) not in self._cut
 
     # --- links -----------------------------------------------------------------------
 
     def cut(self, sender: int, receiver: int) -> None:
         """Messages in this direction are lost from now on."""
-        self._cut.add((node_id(sender), node_id(receiver)))
+        self._cut.add((str(sender), str(receiver)))
 
     def partition(self, *groups: Iterable[int]) -> None:
         """Only members of the same group hear each other; the unnamed are alone."""
-        group_of = {node_id(n): group for group, numbers in enumerate(groups) for n in numbers}
+        group_of = {str(n): group for group, numbers in enumerate(groups) for n in numbers}
+        everyone = [str(number) for number in self.numbers]
         self._cut = {
             (one, other)
-            for one in self.ids
-            for other in self.ids
+            for one in everyone
+            for other in everyone
             if one != other and group_of.get(one, one) != group_of.get(other, other)
         }
 
     def isolate(self, number: int) -> None:
-        for other in range(1, len(self.ids) + 1):
+        for other in self.numbers:
             if other != number:
                 self.cut(number, other)
                 self.cut(other, number)

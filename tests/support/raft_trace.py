@@ -2,19 +2,25 @@
 
 from typing import assert_never
 
+from kvorum.raft.membership import AddLearner, decode_change, decode_membership
 from kvorum.raft.messages import (
     AppendEntries,
     AppendResponse,
+    InstallSnapshot,
+    InstallSnapshotResponse,
     Message,
     Propose,
     ProposeResponse,
     ReadIndex,
     ReadIndexResponse,
     RequestVote,
+    StateHash,
+    TimeoutNow,
+    TransferLeadership,
     VoteResponse,
 )
 from kvorum.raft.ready import Event, EventKind, Ready
-from kvorum.raft.types import Entry, EntryId
+from kvorum.raft.types import Entry, EntryId, EntryKind
 from tests.support.raft_cluster import Member, Observer
 
 
@@ -29,12 +35,16 @@ def kind_of(message: Message) -> str:  # noqa: PLR0911 - one line per kind of me
             return "Append" if message.entries else "Heartbeat"
         case AppendResponse():
             return "Ack" if message.success else "Refusal"
-        case Propose() | ReadIndex():
+        case Propose() | ReadIndex() | TimeoutNow() | TransferLeadership() | StateHash():
             return type(message).__name__
         case ProposeResponse():
             return "Receipt"
         case ReadIndexResponse():
             return "ReadIndexAnswer"
+        case InstallSnapshot():
+            return "Chunk"
+        case InstallSnapshotResponse():
+            return "ChunkAnswer"
         case _:
             assert_never(message)
 
@@ -43,10 +53,11 @@ def describe(message: Message) -> str:
     return f"{message.sender}→{message.to} {kind_of(message)} {_content(message)}"
 
 
-def _content(message: Message) -> str:  # noqa: PLR0911 - one line per kind of message
+def _content(message: Message) -> str:  # noqa: C901, PLR0911, PLR0912 - one line per kind of message
     match message:
         case RequestVote():
-            return f"term={message.term} last={at(message.last)}"
+            transfer = " transfer" if message.transfer else ""
+            return f"term={message.term} last={at(message.last)}{transfer}"
         case VoteResponse():
             return f"term={message.term} {'granted' if message.granted else 'refused'}"
         case AppendEntries():
@@ -56,15 +67,34 @@ def _content(message: Message) -> str:  # noqa: PLR0911 - one line per kind of m
         case AppendResponse():
             return f"term={message.term} {_verdict(message)}{_round(message.round)}"
         case Propose():
-            return f"{message.data.decode()} ticket={message.ticket}"
+            return f"{_proposal(message.kind, message.data)} ticket={message.ticket}"
         case ReadIndex():
             return f"ticket={message.ticket}"
         case ProposeResponse():
-            return f"ticket={message.ticket} {_place(message.entry)}"
+            return f"ticket={message.ticket} {_place(message.entry, message.refusal)}"
         case ReadIndexResponse():
             return f"ticket={message.ticket} {_read(message.index)}"
+        case InstallSnapshot():
+            end = message.offset + len(message.data)
+            return f"term={message.term} last={at(message.snapshot.last)} {message.offset}..{end}"
+        case InstallSnapshotResponse():
+            return f"term={message.term} last={at(message.last)} has={message.offset}"
+        case TimeoutNow():
+            return f"term={message.term}"
+        case TransferLeadership():
+            return f"target={message.target or 'any'}"
+        case StateHash():
+            return f"index={message.index} {message.hash:x}"
         case _:
             assert_never(message)
+
+
+def _proposal(kind: EntryKind, data: bytes) -> str:
+    if kind is EntryKind.MEMBERSHIP:
+        change = decode_change(data)
+        who = change.address if isinstance(change, AddLearner) else change.node
+        return f"{type(change).__name__} {who}"
+    return data.decode()
 
 
 def _verdict(message: AppendResponse) -> str:
@@ -78,8 +108,10 @@ def _round(number: int) -> str:
     return f" round={number}" if number else ""
 
 
-def _place(entry: EntryId | None) -> str:
-    return f"at {at(entry)}" if entry else "refused"
+def _place(entry: EntryId | None, refusal: str = "") -> str:
+    if entry:
+        return f"at {at(entry)}"
+    return f"refused ({refusal})" if refusal else "refused"
 
 
 def _read(index: int | None) -> str:
@@ -90,7 +122,8 @@ def at(entry: EntryId) -> str:
     return f"{entry.term}/{entry.index}"
 
 
-def _told(event: Event) -> str:
+def _told(event: Event) -> str:  # noqa: PLR0911 - one line per kind of event
+    """``event 2 (why)``, as far as there is something to say."""
     match event.kind:
         case EventKind.PRE_CAMPAIGN | EventKind.CAMPAIGN | EventKind.LEADER:
             return f"{event.kind} term={event.term}"
@@ -102,20 +135,36 @@ def _told(event: Event) -> str:
             return f"rejected ({event.why})"
         case EventKind.STEP_DOWN | EventKind.TRUNCATE | EventKind.LOST_ENTRIES:
             return f"{event.kind} ({event.why})"
+        case EventKind.MEMBERSHIP | EventKind.REMOVED:
+            return f"{event.kind} ({event.why})"
+        case EventKind.SEND_SNAPSHOT | EventKind.INSTALL_SNAPSHOT | EventKind.TRANSFER_FAILED:
+            return f"{event.kind} {event.node} ({event.why})"
+        case EventKind.TRANSFER:
+            return f"{event.kind} {event.node}"
         case _:
             assert_never(event.kind)
 
 
 def _applied(entries: tuple[Entry, ...]) -> str:
-    return "apply " + " ".join(
-        entry.data.decode() if entry.data else f"no-op({entry.term})" for entry in entries
-    )
+    return "apply " + " ".join(map(_content_of, entries))
+
+
+def _content_of(entry: Entry) -> str:
+    match entry.kind:
+        case EntryKind.COMMANDS:
+            return entry.data.decode()
+        case EntryKind.NOOP:
+            return f"no-op({entry.term})"
+        case EntryKind.MEMBERSHIP:
+            return f"membership({decode_membership(entry.data).describe()})"
+        case _:
+            assert_never(entry.kind)
 
 
 def consequences(ready: Ready) -> list[str]:
     """What a node did that is not a message."""
     done = [_told(event) for event in ready.events]
-    done += [f"receipt {r.ticket} {_place(r.entry)}" for r in ready.receipts]
+    done += [f"receipt {r.ticket} {_place(r.entry, r.refusal)}" for r in ready.receipts]
     done += [f"read {r.ticket} {_read(r.index)}" for r in ready.read_states]
     if ready.committed:
         done.append(_applied(ready.committed))
@@ -158,7 +207,7 @@ class Trace(Observer):
             return
         line = describe(cause) + (f": {done}" if done else "")
         kind = kind_of(cause)
-        if kind in ("Append", "Propose", "ReadIndex"):
+        if kind in ("Append", "Propose", "ReadIndex", "Chunk", "ChunkAnswer", "TimeoutNow"):
             self.lines.append(line)
         elif done or kind == "Refusal":
             self._tell_once(line)
@@ -169,8 +218,9 @@ def summary(node: Member) -> str:
     if node.core is None:
         return f"{node.node}: down"
     state = node.core.state
-    terms = " ".join(str(term) for term in node.terms)
     log = state.log
+    begin = [f"…{at(log.base)}|"] if log.base.index else []
+    terms = " ".join(begin + [str(term) for term in node.terms])
     return (
         f"{node.node}: {state.role} term={state.term} log=[{terms}] "
         f"stable={log.stable} commit={log.commit}"

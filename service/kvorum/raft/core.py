@@ -205,15 +205,14 @@ class Core:
             waiting = tuple(state.messages_after_sync)
             state.messages_after_sync.clear()
         changed = (state.term, state.vote) != (state.durable.term, state.durable.vote)
-        base, state.rebase = state.rebase, None
-        if not entries and not changed and base is None:
+        if not entries and not changed and state.rebase is None:
             state.messages.extend(waiting)
             return None
         # The hint covers only what the disk holds before this save, so that it is true
         # whatever part of the save a crash leaves.
         commit = min(state.log.commit, state.log.stable)
         hard_state = HardState(state.term, state.vote, commit)
-        self._saving = Save(hard_state, entries, waiting, base)
+        self._saving = Save(hard_state, entries, waiting, state.rebase)
         return self._saving
 
     def advance(self, save: Save) -> None:
@@ -223,6 +222,8 @@ class Core:
         self._saving = None
         state.durable = save.hard_state
         state.messages.extend(save.messages)
+        if save.base == state.rebase:
+            state.rebase = None
         # With a snapshot installed meanwhile, the next save makes void what this one wrote.
         if save.entries and state.rebase is None:
             state.log.saved(save.entries[-1].id)

@@ -36,7 +36,7 @@ def step(state: State, message: Message) -> None:
         case AppendEntries() | InstallSnapshot():
             _on_leader(state, message)
         case AppendResponse() | InstallSnapshotResponse() | VoteResponse():
-            if message.sender in state.peers or message.sender in state.progress:
+            if message.sender in state.progress or message.sender in state.peers:
                 _on_answer(state, message)
         case RequestVote():
             _on_request_vote(state, message)

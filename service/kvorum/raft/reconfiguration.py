@@ -29,9 +29,9 @@ PROMOTE_LAG_MAX = 100
 def propose(state: State, data: bytes) -> tuple[EntryId | None, str]:
     """Append the membership that a change leads to; else why it is refused.
 
-    Without a reason the change may be proposed again: leadership is being handed over.
+    Without a reason the change may be proposed again: leadership is new, or handed over.
     """
-    if state.transfer is not None or state.is_resigning:
+    if state.transfer is not None or state.is_resigning or not _may_change(state):
         return None, ""
     try:
         membership = _resulting(state, decode_change(data))
@@ -40,9 +40,12 @@ def propose(state: State, data: bytes) -> tuple[EntryId | None, str]:
     return log_keeping.append(state, EntryKind.MEMBERSHIP, encode_membership(membership)), ""
 
 
+def _may_change(state: State) -> bool:
+    """An entry of the leader's own term is committed: only then it knows what is (§4.1)."""
+    return state.log.term_at(state.log.commit) == state.term
+
+
 def _resulting(state: State, change: Change) -> Membership:
-    if state.log.term_at(state.log.commit) != state.term:
-        raise ChangeRefused("the leader took over just now; try again in a moment")  # §4.1
     if state.next_decision is not None:
         raise ChangeRefused("a change of the membership is under way; wait until it is complete")
     membership = begin(state.membership, change, Index(state.log.last_index + 1))
@@ -72,9 +75,11 @@ def _is_caught_up(state: State, progress: Progress) -> bool:
 
 def _require_silence(state: State, node: NodeId) -> None:
     """Whoever answers has its disk."""
-    progress = state.progress.get(node)
-    if progress is None or progress.silent_ticks < state.options.election_ticks_max:
+    progress, patience = state.progress.get(node), state.options.election_ticks_max
+    if progress is None or progress.is_active(patience):
         raise ChangeRefused(f"{node} is running: it has not lost its disk")
+    if progress.silent_ticks < patience:
+        raise ChangeRefused(f"{node} may be running; try again in a moment")
 
 
 def _require_majorities(state: State, membership: Membership) -> None:

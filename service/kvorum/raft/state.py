@@ -42,7 +42,7 @@ class State:
         self.options = options
         self.log = RaftLog(entries, hard_state.commit, base)
         self.snapshot: Snapshot | None = None  # the newest one here: followers may get it
-        self.rebase: EntryId | None = None  # a snapshot was installed that the disk's log ignores
+        self.rebase: EntryId | None = None  # installed, but the disk's log does not say so yet
         self.role = Role.FOLLOWER
         # A snapshot reaches the disk before the log notes the term that it came in.
         self.term = max(hard_state.term, base.term)
