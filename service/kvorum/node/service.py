@@ -27,7 +27,7 @@ from kvorum.node.views import (
     Staleness,
 )
 from kvorum.raft.core import Core
-from kvorum.raft.membership import Change, address_of
+from kvorum.raft.membership import Change, address_of, decode_membership
 from kvorum.raft.types import Entry, EntryKind, Index, NodeId
 
 LAG_ENTRIES_MAX = 64
@@ -239,8 +239,12 @@ class KvService:
         )
 
     def cluster_log(self, first_index: int, limit: int) -> LogPage:
-        """At most ``limit`` entries from ``first_index`` on, fewer if they are large."""
-        log, first_index = self._core.state.log, max(1, first_index)
+        """At most ``limit`` entries from ``first_index`` on, fewer if they are large.
+
+        It begins with the first entry that is there, if those asked for are gone.
+        """
+        log = self._core.state.log
+        first_index = max(log.first_index, first_index)
         shown: list[LogEntry] = []
         size_bytes = commands = 0
         for entry in log.page(Index(first_index), limit):
@@ -250,12 +254,15 @@ class KvService:
             shown.append(_log_entry(entry, committed=entry.index <= log.commit))
             commands += len(shown[-1].commands)
         after = shown[-1].index + 1 if shown else first_index
-        return LogPage(tuple(shown), log.last_index, after if after <= log.last_index else None)
+        next_index = after if after <= log.last_index else None
+        return LogPage(tuple(shown), log.last_index, next_index, log.first_index)
 
 
 def _log_entry(entry: Entry, *, committed: bool) -> LogEntry:
     commands = decode_batch(entry.data)[1] if entry.kind is EntryKind.COMMANDS else []
-    return LogEntry(entry.index, entry.term, committed, tuple(commands))
+    is_membership = entry.kind is EntryKind.MEMBERSHIP
+    membership = decode_membership(entry.data) if is_membership else None
+    return LogEntry(entry.index, entry.term, committed, tuple(commands), membership)
 
 
 class _KeyRead:
