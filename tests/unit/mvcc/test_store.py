@@ -1,8 +1,11 @@
 """Revisions, versions and sizes of the store."""
 
 import gc
+from zlib import crc32
 
-from kvorum.mvcc.store import Record, Store
+import pytest
+
+from kvorum.mvcc.store import Record, Store, shard_of
 
 
 def test_empty_store_is_at_revision_zero() -> None:
@@ -57,3 +60,36 @@ def test_garbage_collector_does_not_see_records() -> None:
     gc.collect()
     assert not gc.is_tracked(store.get(b"1"))
     assert not any(gc.is_tracked(shard) for shard in store._shards)
+
+
+def test_loading_gives_what_writing_gave() -> None:
+    written, loaded = Store(), Store()
+    for key in (b"a", b"b", b"a"):
+        written.put(key, b"1")
+    for key, record in written:
+        loaded.load(shard_of(crc32(key)), {key: record})
+    assert dict(loaded) == dict(written)
+    assert (len(loaded), loaded.size_bytes, loaded.digest) == (2, 4, written.digest)
+
+
+def test_a_key_is_loaded_once_and_into_its_own_shard() -> None:
+    store, records = Store(), {b"a": Record(b"1", 1, 1, 1)}
+    number = shard_of(crc32(b"a"))
+    store.load(number, records)
+    with pytest.raises(ValueError, match=f"a key is twice in shard {number}"):
+        store.load(number, records)
+    with pytest.raises(ValueError, match=f"a key of shard {number} is in shard {number ^ 1}"):
+        Store().load(number ^ 1, records)
+
+
+def test_digest_is_that_of_what_is_left() -> None:
+    whole, rest = Store(), Store()
+    for key in (b"a", b"b", b"a", b"c"):
+        whole.put(key, b"1")
+    whole.delete(b"c")
+    for key, record in whole:
+        rest.load(shard_of(crc32(key)), {key: record})
+    assert whole.digest == rest.digest != 0
+    whole.delete(b"a")
+    whole.delete(b"b")
+    assert whole.digest == 0
