@@ -30,7 +30,7 @@ coverage: setup browser ## run all tests and report the lines that none of them 
 	@rm -f .coverage .coverage.*
 	@$(BIN)/pytest --cov --cov-report=term --cov-report=html $(ARGS)
 
-BOUNDS := TERMS TICKS ENTRIES MESSAGES CRASHES DUPLICATES CHANGES SECONDS
+BOUNDS := TERMS TICKS ENTRIES MESSAGES CRASHES DUPLICATES CHANGES TRANSFERS LEARNERS LED SECONDS
 explore: setup ## visit all states of three cores within bounds (TERMS=2 MESSAGES=3 …)
 	@$(BIN)/python -m tests.exploration $(foreach bound,$(BOUNDS),$(if $($(bound)),$(bound)=$($(bound))))
 

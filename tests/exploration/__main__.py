@@ -7,9 +7,10 @@ import sys
 
 import msgspec
 
+from tests.exploration.bounds import Bounds
 from tests.exploration.search import Result, Search
 from tests.exploration.story import tell
-from tests.exploration.world import Bounds, World
+from tests.exploration.world import World
 
 LIMIT_S = 600.0
 

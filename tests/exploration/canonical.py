@@ -13,6 +13,9 @@ from types import FunctionType
 
 from msgspec import Struct
 
+from kvorum.raft.membership import decode_membership
+from kvorum.raft.types import Entry, EntryKind
+
 Names = Mapping[str, str]
 """Every member and what it is to be called."""
 
@@ -34,6 +37,8 @@ def canonical(value: object, names: Names) -> Form:
 
 
 def _unordered(value: object, names: Names) -> Form:
+    if isinstance(value, Entry) and value.kind is EntryKind.MEMBERSHIP:
+        return (value.term, value.index, canonical(decode_membership(value.data), names))
     if isinstance(value, set | frozenset):
         return tuple(sorted((canonical(item, names) for item in value), key=repr))
     if isinstance(value, Mapping):

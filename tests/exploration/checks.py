@@ -6,8 +6,10 @@ step; here is what only somebody can see who sees all nodes at once.
 
 from collections.abc import Sequence
 
-from kvorum.raft.types import ORIGIN, Entry, EntryId, Term
-from tests.exploration.local import Facts, Numbers
+from kvorum.raft.membership import Membership, decode_membership
+from kvorum.raft.types import ORIGIN, Entry, EntryId, EntryKind, NodeId, Term
+from tests.exploration.local import Facts
+from tests.exploration.numbering import Numbers
 from tests.support.raft_invariants import require
 
 Log = tuple[Entry, ...]
@@ -33,8 +35,11 @@ def same_decision(decided: Log, handed_out: Log) -> Log:
 class Checks:
     """Checks of several logs, each done once."""
 
-    def __init__(self, logs: Numbers[Log]) -> None:
+    def __init__(self, logs: Numbers[Log], ids: Sequence[NodeId], base: Membership) -> None:
+        """``base``: the membership in force where all logs begin."""
         self._logs = logs
+        self._ids = ids
+        self._base = base
         self._done: set[tuple[object, ...]] = set()
 
     def cluster(self, nodes: Sequence[Facts], decided_number: int, last_won: int) -> None:
@@ -53,6 +58,19 @@ class Checks:
             self._electable([self._logs[number] for number in candidates], decided)
         for log in leads:
             self._complete(self._logs[log], decided)
+
+    def decided(self, new: Log, disks: Sequence[int]) -> None:
+        """A joint membership is decided by a majority of each set of voters (§4.3).
+
+        Called when ``new`` entries were decided that nobody had decided before.
+        """
+        for entry in new:
+            if entry.kind is not EntryKind.MEMBERSHIP:
+                continue
+            holders = [n for n, at in zip(self._ids, disks, strict=True) if entry in self._logs[at]]
+            for majority in decode_membership(entry.data).majorities:
+                enough = sum(one in holders for one in majority) * 2 > len(majority)
+                require(enough, "decided by each majority", entry.id, majority, holders)
 
     def acknowledged(self, disk: int, leader: int, match: int) -> None:
         """An acknowledgement to the leader of its term speaks of that leader's entries."""
@@ -73,12 +91,34 @@ class Checks:
 
         It holds before any election takes place, so a mistake is found many steps earlier.
         """
-        for node, log in enumerate(logs, 1):
-            if log[: len(decided)] != decided:
-                voters = sum(last_of(other) <= last_of(log) for other in logs)
-                require(
-                    voters * 2 <= len(logs), "one that lacks a decision may win", node, log, decided
-                )
+        for node, log in zip(self._ids, logs, strict=True):
+            if log[: len(decided)] == decided:
+                continue
+            membership = membership_of(log, self._base)
+            voters = [n for n, other in zip(self._ids, logs, strict=True) if _grants(other, log)]
+            won = all(
+                sum(one in voters for one in majority) * 2 > len(majority)
+                for majority in membership.majorities
+            )
+            require(
+                not won or not membership.is_voter(node),
+                "one that lacks a decision may win",
+                node,
+                log,
+                decided,
+            )
+
+
+def _grants(voter: Log, candidate: Log) -> bool:
+    """The restriction of §3.6.1."""
+    return last_of(voter) <= last_of(candidate)
+
+
+def membership_of(log: Log, base: Membership) -> Membership:
+    """The latest in the log (§4.1)."""
+    found = (entry for entry in reversed(log) if entry.kind is EntryKind.MEMBERSHIP)
+    latest = next(found, None)
+    return base if latest is None else decode_membership(latest.data)
 
 
 def log_matching(one: Log, other: Log) -> None:

@@ -6,44 +6,23 @@ that is what makes exploring a core written in Python feasible.
 """
 
 import pickle
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import Generic, TypeVar, cast
+from typing import cast
 
 from msgspec import Struct
 
-from kvorum.raft.membership import Membership
+from kvorum.raft.membership import Promote, Remove
 from kvorum.raft.messages import AppendResponse, Message
 from kvorum.raft.ready import EventKind, Ready
 from kvorum.raft.types import Entry, NodeId, Role, Term
 from tests.exploration.canonical import Names, canonical, digest
 from tests.exploration.node import Node
+from tests.exploration.numbering import Numbers
 
-TICK, SYNC, CRASH, CRASH_STORED, PROPOSE = range(5)
-DELIVER = 32
-"""Inputs are numbers: ``PROPOSE + n`` is proposal n, ``DELIVER + m`` is message m."""
-
-T = TypeVar("T", bound=Hashable)
-
-
-class Numbers(Generic[T]):
-    """Values and their numbers, in the order of their first appearance."""
-
-    def __init__(self) -> None:
-        self.values: list[T] = []
-        self._numbers: dict[T, int] = {}
-
-    def __getitem__(self, number: int) -> T:
-        return self.values[number]
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def of(self, value: T) -> int:
-        number = self._numbers.setdefault(value, len(self.values))
-        if number == len(self.values):
-            self.values.append(value)
-        return number
+TICK, SYNC, CRASH, CRASH_STORED = range(4)
+PROPOSE, REMOVE, PROMOTE, TRANSFER, DELIVER = 8, 16, 24, 32, 40
+"""Inputs are numbers: proposal n, a change or transfer that concerns node n, message n."""
 
 
 class Facts(Struct, frozen=True):
@@ -78,6 +57,7 @@ class Locals:
         self.facts: list[Facts] = []
         self.forms: list[tuple[int, ...]] = []  # what each state is called when nodes are renamed
         self.kinds: list[int] = []  # the same for states that differ only in names
+        self._ids = ids
         self._identity: Names = {node: node for node in ids}
         self._symmetries = symmetries
         self._numbers: dict[bytes, int] = {}
@@ -93,8 +73,17 @@ class Locals:
         """How many different steps of a single node were taken."""
         return len(self._steps)
 
-    def begin(self, node: NodeId, membership: Membership) -> int:
-        return self._keep(Node(node, membership))
+    def keep(self, node: Node) -> int:
+        """The number of this state; the node may be changed afterwards."""
+        name = digest(canonical(node, self._identity))
+        number = self._numbers.setdefault(name, len(self._frozen))
+        if number == len(self._frozen):
+            self._frozen.append(pickle.dumps(node, pickle.HIGHEST_PROTOCOL))
+            self.facts.append(self._facts(node))
+            forms = [digest(canonical(node, names)) for names in self._symmetries]
+            self.forms.append(tuple(map(self._digests.of, forms)))
+            self.kinds.append(min(self.forms[-1]))
+        return number
 
     def thaw(self, state: int) -> Node:
         return cast(Node, pickle.loads(self._frozen[state]))
@@ -113,10 +102,19 @@ class Locals:
         if given >= DELIVER:
             return node.deliver(self.messages[given - DELIVER])
         if given >= PROPOSE:
-            return node.propose(given - PROPOSE)
+            return self._ask(node, given)
         if given == TICK:
             return node.tick()
         return node.sync() if given == SYNC else node.restart(stored=given == CRASH_STORED)
+
+    def _ask(self, node: Node, given: int) -> list[Ready]:
+        if given >= TRANSFER:
+            return node.hand_over(self._ids[given - TRANSFER])
+        if given >= PROMOTE:
+            return node.change(Promote(self._ids[given - PROMOTE]))
+        if given >= REMOVE:
+            return node.change(Remove(self._ids[given - REMOVE]))
+        return node.propose(given - PROPOSE)
 
     def _take(self, state: int, given: int) -> Step:
         node = self.thaw(state)
@@ -125,7 +123,7 @@ class Locals:
             readies = self.act(node, given)
         except AssertionError as error:
             return Step(state, violation=str(error))
-        after = self._keep(node)
+        after = self.keep(node)
         if self.facts[after].term < before.durable_term:
             return Step(state, violation="terms never go back")
         events = chain.from_iterable(ready.events for ready in readies)
@@ -142,17 +140,6 @@ class Locals:
             acknowledged,
             notable=bool(changed or elected or decided or acknowledged),
         )
-
-    def _keep(self, node: Node) -> int:
-        name = digest(canonical(node, self._identity))
-        number = self._numbers.setdefault(name, len(self._frozen))
-        if number == len(self._frozen):
-            self._frozen.append(pickle.dumps(node, pickle.HIGHEST_PROTOCOL))
-            self.facts.append(self._facts(node))
-            forms = [digest(canonical(node, names)) for names in self._symmetries]
-            self.forms.append(tuple(map(self._digests.of, forms)))
-            self.kinds.append(min(self.forms[-1]))
-        return number
 
     def _facts(self, node: Node) -> Facts:
         state = node.core.state

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from kvorum.raft.config import CoreOptions
 from kvorum.raft.core import Core
-from kvorum.raft.membership import Membership
+from kvorum.raft.membership import Change, Membership, encode_change
 from kvorum.raft.messages import (
     AppendResponse,
     Message,
@@ -16,7 +16,7 @@ from kvorum.raft.messages import (
     VoteResponse,
 )
 from kvorum.raft.ready import Ready, Save
-from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId, Ticket
+from kvorum.raft.types import ORIGIN, Entry, EntryId, EntryKind, HardState, Index, NodeId, Ticket
 from tests.support.raft_invariants import require
 
 
@@ -88,6 +88,14 @@ class Node:
         self.core.propose(Ticket(number), b"%d" % number)
         return self._pump()
 
+    def change(self, change: Change) -> list[Ready]:
+        self.core.propose(Ticket(0), encode_change(change), EntryKind.MEMBERSHIP)
+        return self._pump()
+
+    def hand_over(self, target: NodeId) -> list[Ready]:
+        self.core.transfer(target)
+        return self._pump()
+
     def sync(self) -> list[Ready]:
         """What was being written is durable."""
         self.core.advance(self.disk.finish())
@@ -143,3 +151,23 @@ class Node:
             case AppendResponse():
                 kept = not message.success or len(self.disk.entries) >= message.match
         require(kept, "durable before said", message, durable)
+
+
+def elect_first(nodes: Sequence[Node]) -> tuple[Entry, ...]:
+    """The first node wins term 1, nothing is lost or late; returns what was decided."""
+    under_way: list[Message] = []
+    by_id = {node.node: node for node in nodes}
+    for _ in range(2):  # an election, then a heartbeat that tells what is committed
+        readies = nodes[0].tick()
+        while readies or under_way:
+            under_way += [message for ready in readies for message in ready.messages]
+            writing = next((node for node in nodes if node.disk.writing), None)
+            if writing is not None:
+                readies = writing.sync()
+            elif under_way:
+                message = under_way.pop(0)
+                readies = by_id[message.to].deliver(message)
+            else:
+                readies = []
+    assert all(node.applied == 1 for node in nodes), "everyone has applied the no-op"
+    return nodes[0].log()

@@ -5,12 +5,17 @@
 
 import pytest
 
+from kvorum.raft import state as raft_state
+from kvorum.raft.membership import Membership
 from kvorum.raft.messages import Message
+from kvorum.raft.quorum import Electorate, electorates_of
 from kvorum.raft.state import State
+from kvorum.raft.types import NodeId
 from tests.exploration.__main__ import bounds_from, report
+from tests.exploration.bounds import Bounds
 from tests.exploration.search import Result, Search
 from tests.exploration.story import tell
-from tests.exploration.world import Bounds, World
+from tests.exploration.world import World
 
 
 def explore(bounds: Bounds) -> tuple[World, Result]:
@@ -28,6 +33,8 @@ def _unheard(_line: str) -> None:
         Bounds(terms=2, ticks=2, entries=0, messages=2, crashes=0),
         Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=1, duplicates=1),
         Bounds(terms=1, ticks=1, entries=1, messages=3, crashes=1),
+        Bounds(led=1, terms=2, ticks=0, entries=0, messages=2, crashes=0, changes=1, transfers=1),
+        Bounds(led=1, terms=2, ticks=0, entries=1, messages=2, crashes=1, transfers=1),
     ],
 )
 def test_all_states_within_the_bounds_are_safe(bounds: Bounds) -> None:
@@ -53,9 +60,20 @@ def test_a_vote_that_is_told_before_it_is_durable_is_found(
     assert result.depth == 3, "no shorter way leads there"
 
 
+def test_a_change_that_one_majority_decides_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """§4.3; the missing majority of the incoming voters shows before anything is lost."""
+
+    def outgoing(membership: Membership, node: NodeId) -> tuple[Electorate, ...]:
+        return electorates_of(membership, node)[-1:]
+
+    monkeypatch.setattr(raft_state, "electorates_of", outgoing)
+    world, result = explore(Bounds(led=1, terms=1, ticks=0, entries=0, messages=2, changes=1))
+    assert "decided by each majority" in result.violation, tell(world, result)
+
+
 def test_renaming_the_nodes_makes_no_difference() -> None:
     """The same search without symmetry finds the same, only more often."""
-    bounds = Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=1)
+    bounds = Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=0)
     _, reduced = explore(bounds)
     world = World(bounds, renames=False)
     full = Search(world, say=_unheard).run()

@@ -12,7 +12,7 @@ What is left out, because something else does the same already:
 - a delivery that changes nothing is a loss.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from msgspec import Struct
@@ -21,18 +21,24 @@ from msgspec.structs import replace
 from kvorum.raft.membership import Membership
 from kvorum.raft.types import NodeId
 from tests.exploration import checks
-from tests.exploration.canonical import canonical, digest
+from tests.exploration.bounds import Bounds, History
 from tests.exploration.local import (
     CRASH,
     CRASH_STORED,
     DELIVER,
+    PROMOTE,
     PROPOSE,
+    REMOVE,
     SYNC,
     TICK,
+    TRANSFER,
+    Facts,
     Locals,
-    Numbers,
     Step,
 )
+from tests.exploration.naming import Naming
+from tests.exploration.node import Node, elect_first
+from tests.exploration.numbering import Numbers
 from tests.exploration.symmetry import Symmetry
 from tests.support.raft_invariants import InvariantError
 
@@ -40,17 +46,6 @@ SIZE = 3
 State = int
 NODE_BITS, NET_BITS = 24, 32
 NODE_MASK, NET_MASK = (1 << NODE_BITS) - 1, (1 << NET_BITS) - 1
-
-
-class Bounds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much may happen in one run."""
-
-    terms: int = 2
-    entries: int = 1  # proposals
-    messages: int = 3  # under way at a time
-    ticks: int = 2  # of all nodes together: a follower campaigns, a leader sends heartbeats
-    crashes: int = 1
-    duplicates: int = 0
 
 
 class Action(Struct, frozen=True, gc=False):
@@ -69,40 +64,29 @@ class Violation(AssertionError):
         self.action = action
 
 
-class History(Struct, frozen=True):
-    """What an observer of the whole cluster has seen, and what happened to it so far."""
-
-    leaders: tuple[int, ...]  # who won each term, -1: nobody
-    decided: int = 0  # the number of that log
-    entries: int = 0
-    ticks: int = 0
-    crashes: int = 0
-    duplicates: int = 0
-
-
 class World:
     def __init__(self, bounds: Bounds, *, renames: bool = True) -> None:
         """``renames``: states that differ only in which node is called what are one."""
         self.bounds = bounds
         self.ids = tuple(NodeId(str(number)) for number in range(1, SIZE + 1))
-        self.symmetry = Symmetry(self.ids, renames=renames)
-        self.locals = Locals(self.ids, self.symmetry.names)
+        symmetry = Symmetry(self.ids, renames=renames)
+        self.locals = Locals(self.ids, symmetry.names)
         self.nets: Numbers[tuple[int, ...]] = Numbers()
         self.histories: Numbers[History] = Numbers()
-        self._checks = checks.Checks(self.locals.logs)
+        voters = SIZE - bounds.learners
+        self.membership = Membership(self.ids[:voters], learners=self.ids[voters:])
+        self._checks = checks.Checks(self.locals.logs, self.ids, self.membership)
         self._nets_after: dict[tuple[int, int, tuple[int, ...]], tuple[int, ...]] = {}
-        self._net_forms: dict[int, tuple[int, ...]] = {}
-        self._history_forms: dict[int, tuple[int, ...]] = {}
-        self._message_forms: dict[int, tuple[int, ...]] = {}
-        self._renamed_nets: Numbers[tuple[int, ...]] = Numbers()
-        self._digests: Numbers[bytes] = Numbers()
+        self._naming = Naming(symmetry, self.locals, self.nets, self.histories)
 
     def initial(self) -> State:
-        nothing = self.locals.logs.of(())
-        history = History((-1,) * (self.bounds.terms + 1), nothing)
-        membership = Membership(self.ids)
-        nodes = [self.locals.begin(node, membership) for node in self.ids]
-        return self._pack(nodes, self.nets.of(()), self.histories.of(history))
+        history = History((-1,) * (self.bounds.terms + 1), self.locals.logs.of(()))
+        nodes = [Node(node, self.membership) for node in self.ids]
+        if self.bounds.led:
+            decided = elect_first(nodes)
+            history = History(history.leaders, self.locals.logs.of(decided)).won(1, 0)
+        numbers = [self.locals.keep(node) for node in nodes]
+        return self._pack(numbers, self.nets.of(()), self.histories.of(history))
 
     # --- numbers ---------------------------------------------------------------------
 
@@ -124,73 +108,50 @@ class World:
 
     def name(self, state: State) -> int:
         """The same for all states that differ only in which node is called what."""
-        nodes, net, history = self.unpack(state)
-        symmetry, forms = self.symmetry, self.locals.forms
-        nets, histories = self._forms_of_net(net), self._forms_of_history(history)
-        names = []
-        for way in symmetry.sorting([self.locals.kinds[node] for node in nodes]):
-            renamed = [forms[nodes[at]][way] for at in symmetry.sources[way]]
-            names.append(self._pack(renamed, nets[way], histories[way]))
-        return min(names)
-
-    def _forms_of_net(self, net: int) -> tuple[int, ...]:
-        forms = self._net_forms.get(net)
-        if forms is None:
-            messages = [self._forms_of_message(number) for number in self.nets[net]]
-            forms = self._net_forms[net] = tuple(
-                self._renamed_nets.of(tuple(sorted(message[way] for message in messages)))
-                for way in range(len(self.symmetry.ways))
-            )
-        return forms
-
-    def _forms_of_message(self, number: int) -> tuple[int, ...]:
-        forms = self._message_forms.get(number)
-        if forms is None:
-            message = self.locals.messages[number]
-            forms = self._message_forms[number] = tuple(
-                self._digests.of(digest(canonical(message, names))) for names in self.symmetry.names
-            )
-        return forms
-
-    def _forms_of_history(self, number: int) -> tuple[int, ...]:
-        forms = self._history_forms.get(number)
-        if forms is None:
-            history = self.histories[number]
-            forms = self._history_forms[number] = tuple(
-                self.histories.of(
-                    replace(
-                        history, leaders=tuple(way[at] if at >= 0 else -1 for at in history.leaders)
-                    )
-                )
-                for way in self.symmetry.ways
-            )
-        return forms
+        history, net, *nodes = self._naming.name(*self.unpack(state))
+        return self._pack(nodes, net, history)
 
     # --- what may happen -------------------------------------------------------------
 
     def successors(self, state: State) -> list[tuple[Action, State]]:
         """Raises :class:`Violation`."""
         nodes, net, number = self.unpack(state)
-        history, bounds, facts = self.histories[number], self.bounds, self.locals.facts
+        history, bounds = self.histories[number], self.bounds
         found: list[tuple[Action, State]] = []
         for place, local in enumerate(nodes):
-            if history.ticks < bounds.ticks:
-                self._follow(found, nodes, net, number, Action(place, TICK))
-            if facts[local].writing:
-                self._follow(found, nodes, net, number, Action(place, SYNC))
-            if facts[local].leads and history.entries < bounds.entries:
-                given = PROPOSE + history.entries
+            for given in self._inputs(self.locals.facts[local], history):
                 self._follow(found, nodes, net, number, Action(place, given))
-            if history.crashes < bounds.crashes:
-                self._follow(found, nodes, net, number, Action(place, CRASH))
-                if facts[local].writing:
-                    self._follow(found, nodes, net, number, Action(place, CRASH_STORED))
         for message in self.nets[net]:
             place = self.ids.index(self.locals.messages[message].to)
             self._follow(found, nodes, net, number, Action(place, DELIVER + message))
             if history.duplicates < bounds.duplicates:
                 self._follow(found, nodes, net, number, Action(place, DELIVER + message, True))
         return found
+
+    def _inputs(self, facts: Facts, history: History) -> Iterator[int]:
+        """What may happen to a node by itself."""
+        bounds = self.bounds
+        if history.ticks < bounds.ticks:
+            yield TICK
+        if facts.writing:
+            yield SYNC
+        if history.crashes < bounds.crashes:
+            yield CRASH
+            if facts.writing:
+                yield CRASH_STORED
+        if facts.leads:
+            yield from self._requests(history)
+
+    def _requests(self, history: History) -> Iterator[int]:
+        """What may be asked of a leader."""
+        bounds, nodes = self.bounds, range(SIZE)
+        if history.entries < bounds.entries:
+            yield PROPOSE + history.entries
+        if history.changes < bounds.changes:
+            yield from (REMOVE + node for node in nodes)
+            yield from (PROMOTE + node for node in nodes if bounds.learners)
+        if history.transfers < bounds.transfers:
+            yield from (TRANSFER + node for node in nodes)
 
     def _follow(
         self,
@@ -212,15 +173,16 @@ class World:
             return
         nodes[place] = step.state
         try:
+            after = history
             if step.notable or given < DELIVER or action.again:
-                history = self._remember(history, action, step)
+                after = self._remember(history, action, step)
             if step.notable:
-                self._check(nodes, history, step)
+                self._check(nodes, self.histories[history], self.histories[after], step)
         except InvariantError as error:
             raise Violation(action, str(error)) from error
         rest = given - DELIVER if given >= DELIVER and not action.again else -1
         nets = self._after(net, rest, step.sent)
-        found.extend((action, self._pack(nodes, after, history)) for after in nets)
+        found.extend((action, self._pack(nodes, under_way, after)) for under_way in nets)
         nodes[place] = before
 
     def _after(self, net: int, gone: int, sent: tuple[int, ...]) -> tuple[int, ...]:
@@ -244,31 +206,23 @@ class World:
 
     def _remember(self, number: int, action: Action, step: Step) -> int:
         history = self.histories[number]
-        decided = self.locals.logs[history.decided]
+        history = history.after(action.given, again=action.again)
         if step.decided:
+            decided = self.locals.logs[history.decided]
             decided = checks.same_decision(decided, step.decided)
-        leaders = history.leaders
+            history = replace(history, decided=self.locals.logs.of(decided))
         if step.elected:
-            checks.wins_alone(leaders, step.elected, action.node)
-            at = step.elected
-            leaders = (*leaders[:at], action.node, *leaders[at + 1 :])
-        given = action.given
-        return self.histories.of(
-            History(
-                leaders,
-                self.locals.logs.of(decided),
-                history.entries + (PROPOSE <= given < DELIVER),
-                history.ticks + (given == TICK),
-                history.crashes + (given in (CRASH, CRASH_STORED)),
-                history.duplicates + action.again,
-            )
-        )
+            checks.wins_alone(history.leaders, step.elected, action.node)
+            history = history.won(step.elected, action.node)
+        return self.histories.of(history)
 
-    def _check(self, nodes: Sequence[int], number: int, step: Step) -> None:
+    def _check(self, nodes: Sequence[int], before: History, now: History, step: Step) -> None:
         facts = [self.locals.facts[node] for node in nodes]
-        history = self.histories[number]
-        last_won = max((term for term, who in enumerate(history.leaders) if who >= 0), default=0)
-        self._checks.cluster(facts, history.decided, last_won)
+        self._checks.cluster(facts, now.decided, now.last_won)
+        if now.decided != before.decided:
+            logs = self.locals.logs
+            new = logs[now.decided][len(logs[before.decided]) :]
+            self._checks.decided(new, [one.disk for one in facts])
         for message in step.acknowledged:
             leader = facts[self.ids.index(message.to)]
             if leader.leads and leader.term == message.term:
