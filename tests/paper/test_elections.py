@@ -285,14 +285,19 @@ def test_a_leader_refuses_a_rival_of_its_term() -> None:
 
 
 def test_a_single_voter_elects_itself() -> None:
-    """§3.4: a majority of one; it still writes its vote and its no-op first."""
+    """§3.4: a majority of one; but its own vote counts only once it is durable (§3.8).
+
+    Its learners would otherwise hear of a term that it may lead again after a crash.
+    """
     core = make_core(voters=1)
     time_out(core)
     ready = core.ready()
-    assert core.state.role is Role.LEADER
+    assert (core.state.role, ready.messages) == (Role.CANDIDATE, ())
     assert ready.save is not None
     assert (ready.save.hard_state.term, ready.save.hard_state.vote) == (1, "1")
-    assert ready.committed == ()
+    core.advance(ready.save)
+    assert core.state.role is Role.LEADER
+    assert core.ready().committed == (), "its no-op is not durable yet"
 
 
 def test_a_deposed_leader_can_be_elected_again() -> None:

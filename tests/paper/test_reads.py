@@ -166,6 +166,9 @@ def test_a_single_node_answers_at_once() -> None:
     """§6.4: its own vote is the majority; still not before its no-op is durable."""
     core = make_core(voters=1)
     time_out(core)
+    vote = core.ready().save
+    assert vote is not None
+    core.advance(vote)
     core.read_index(Ticket(1))
     ready = core.ready()
     assert ready.read_states == ()

@@ -10,6 +10,7 @@ from random import Random
 from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.ready import Ready
 from kvorum.raft.types import NodeId, Term
+from tests.support.raft_changes import Changes
 from tests.support.raft_cluster import Cluster, Member, Observer
 from tests.support.raft_cores import ELECTION_TICKS_MAX, options
 from tests.support.raft_invariants import log_matching
@@ -17,6 +18,7 @@ from tests.support.raft_invariants import log_matching
 Step = tuple[int, int, int]
 UNDER_WAY_MAX = 200  # older messages are lost, as in a bounded queue
 RECOVERY_TICKS_MAX = 10 * ELECTION_TICKS_MAX  # a few elections may be split
+Action = Callable[[int, int], None]
 
 
 class Recorder(Observer):
@@ -40,19 +42,32 @@ def small_limits() -> CoreOptions:
     )
 
 
+def weighted(*actions: tuple[int, Action]) -> tuple[Action, ...]:
+    """What may happen, as often as its weight."""
+    return tuple(action for weight, action in actions for _ in range(weight))
+
+
 class Chaos:
-    def __init__(self, size: int, seed: int = 0, observer: Observer | None = None) -> None:
+    """``changing``: with snapshots, changes of the membership, transfers and lost disks."""
+
+    def __init__(
+        self,
+        size: int,
+        seed: int = 0,
+        observer: Observer | None = None,
+        *,
+        changing: bool = False,
+    ) -> None:
         self.cluster = Cluster(
             size, base=small_limits(), random_ticks=seeded_ticks(seed), observer=observer
         )
-        self.size = size
         self._proposed = 0
-        self._actions = self._table()
+        self.changes = Changes(self.cluster)
+        self._actions = self._table() + (self._changing_table() if changing else ())
         self._for_the_dead = (self._deliver, self._crash_or_restart)
 
-    def _table(self) -> Sequence[Callable[[int, int], None]]:
-        """What may happen, as often as its weight."""
-        weighted: list[tuple[int, Callable[[int, int], None]]] = [
+    def _table(self) -> tuple[Action, ...]:
+        return weighted(
             (30, self._deliver),
             (4, lambda who, _: self.cluster.tick(who)),
             (8, lambda _, __: self.cluster.tick()),
@@ -67,18 +82,33 @@ class Chaos:
             (1, lambda who, _: self.cluster.fast_disk(who)),
             (1, self._isolate_leader),
             (2, lambda _, __: self.cluster.net.heal()),
-        ]
-        return [action for weight, action in weighted for _ in range(weight)]
+        )
+
+    def _changing_table(self) -> tuple[Action, ...]:
+        changes, cluster = self.changes, self.cluster
+        return weighted(
+            (10, self._deliver),
+            (4, lambda _, __: cluster.tick()),
+            (5, lambda who, which: _discard(cluster.snapshot(who, keep=which % 4))),
+            (6, changes.propose),
+            (2, lambda who, which: _discard(cluster.transfer(who, changes.pick(which)))),
+            (1, lambda who, which: cluster.set_able(who, able=which % 3 > 0)),
+            (1, lambda who, _: cluster.slow_load(who)),
+            (3, lambda who, _: _discard(cluster.load(who))),
+            (1, lambda _, which: changes.lose_disk(which)),
+        )
 
     def play(self, schedule: Sequence[Step] | Iterator[Step]) -> None:
+        cluster = self.cluster
         for what, who, which in schedule:
-            number = who % self.size + 1
+            number = cluster.numbers[who % len(cluster.numbers)]
             action = self._actions[what % len(self._actions)]
-            if self.cluster[number].core is None and action not in self._for_the_dead:
+            if cluster[number].core is None and action not in self._for_the_dead:
                 continue
             action(number, which)
-            del self.cluster.net.queue[:-UNDER_WAY_MAX]
-        log_matching(self.cluster.running)
+            self.changes.start_newcomers()
+            del cluster.net.queue[:-UNDER_WAY_MAX]
+        log_matching(cluster.running)
 
     # --- what may happen -------------------------------------------------------------
 
@@ -108,6 +138,8 @@ class Chaos:
         self.cluster.read_index(who)
 
     def _crash_or_restart(self, who: int, which: int) -> None:
+        if self.changes.is_lost(who):
+            return
         if self.cluster[who].core is None:
             self.cluster.restart(who)
         elif which % 4 == 0:
@@ -117,7 +149,8 @@ class Chaos:
         if which % 3 == 0:
             self.cluster.net.isolate(who)
         else:
-            self.cluster.net.cut(who, which % self.size + 1)
+            numbers = self.cluster.numbers
+            self.cluster.net.cut(who, numbers[which % len(numbers)])
 
     def _isolate_leader(self, _who: int, which: int) -> None:
         """The rarest states come from leaders that do not know that they are alone."""
@@ -133,16 +166,14 @@ class Chaos:
 
         AssertionError if they do not within ``RECOVERY_TICKS_MAX``.
         """
+        self._end_faults()
         cluster = self.cluster
-        cluster.net.heal()
-        for number in range(1, self.size + 1):
-            if cluster[number].core is None:
-                cluster.restart(number)
-            cluster.fast_disk(number)
         asked: set[Term] = set()
         for ticks in range(RECOVERY_TICKS_MAX):
             cluster.settle()
+            self.changes.start_newcomers()
             if len(cluster.leaders) == 1:
+                self.changes.replace_lost(cluster.leaders[0])
                 self._propose_once_a_term(cluster.leaders[0], asked)
             if asked and self._all_applied(b"recovered"):
                 log_matching(cluster.running)
@@ -150,16 +181,35 @@ class Chaos:
             cluster.tick()
         raise AssertionError(f"no progress within {RECOVERY_TICKS_MAX} ticks without faults")
 
+    def _end_faults(self) -> None:
+        cluster = self.cluster
+        cluster.net.heal()
+        for number in cluster.numbers:
+            if self.changes.is_lost(number):
+                continue
+            if cluster[number].core is None:
+                cluster.restart(number)
+            cluster.fast_disk(number)
+            cluster.fast_load(number)
+            cluster.set_able(number, able=True)
+
     def _propose_once_a_term(self, leader: int, asked: set[Term]) -> None:
         """Again in a new term: the old leader may have taken the proposal with it."""
         term = self.cluster[leader].running.state.term
         if term not in asked:
-            asked.add(term)
-            self.cluster.propose(leader, b"recovered")
+            ticket = self.cluster.propose(leader, b"recovered")
+            if self.cluster[leader].receipts[ticket] is not None:  # unless it is handing over
+                asked.add(term)
             self.cluster.settle()
 
     def _all_applied(self, data: bytes) -> bool:
-        return all(member.data[-1:] == [data] for member in self.cluster.members.values())
+        members, leaders = self.cluster.members, self.cluster.leaders
+        if len(leaders) != 1:
+            return False
+        return all(
+            node in members and members[node].core is not None and members[node].data[-1:] == [data]
+            for node in self.cluster[leaders[0]].running.membership.members
+        )
 
 
 def long_schedule(seed: int, steps: int) -> Iterator[Step]:

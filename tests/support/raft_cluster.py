@@ -115,22 +115,25 @@ class Cluster:
         self._pump(member)
 
     def join(self, number: int) -> Member:
-        """A node with an empty disk starts at this address, under the id that a leader has for it.
-
-        Whoever lived there before is gone for good, and its disk with it.
-        """
+        """An empty disk at this address, under the id that a leader has for it."""
         [leader, *_] = self.leaders
         node = self[leader].running.membership.at_address(str(number))
         assert node is not None, f"nobody was added at {number}"
+        return self.start(node)
+
+    def start(self, node: NodeId) -> Member:
+        """Whoever lived at its address before is gone for good, and its disk with it."""
         assert node not in self.members, f"{node} is here already"
+        member = Member(node, Disk(HardState(), (), NOBODY), self._shelf)
+        number = member.number
         if number in self._at:
             self[number].stop()
         else:
             self.net.numbers.append(number)
         self._at[number] = node
-        self.members[node] = Member(node, Disk(HardState(), (), NOBODY), self._shelf)
+        self.members[node] = member
         self.restart(number)
-        return self.members[node]
+        return member
 
     def propose(self, number: int, data: bytes) -> Ticket:
         return self._propose(number, data, EntryKind.COMMANDS)
@@ -163,6 +166,10 @@ class Cluster:
     def slow_load(self, number: int) -> None:
         """The state of a snapshot that this node receives is in place only after ``load``."""
         self[number].loads_slowly = True
+
+    def fast_load(self, number: int) -> None:
+        self[number].loads_slowly = False
+        self.load(number)
 
     def load(self, number: int) -> bool:
         """The state of a complete snapshot is in place; false if none is waiting."""

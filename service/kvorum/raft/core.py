@@ -221,6 +221,7 @@ class Core:
         state = self.state
         self._saving = None
         state.durable = save.hard_state
+        election.on_durable(state)
         state.messages.extend(save.messages)
         if save.base == state.rebase:
             state.rebase = None

@@ -27,13 +27,13 @@ def on_silence(state: State) -> None:
 def on_timeout_now(state: State) -> None:
     """The leader says that our log is complete: no pre-vote, nor any more waiting (§3.10)."""
     if state.may_campaign() and state.role in (Role.FOLLOWER, Role.PRE_CANDIDATE):
-        _settle(state, campaign(state, transfer=True), pre=False)
+        campaign(state, transfer=True)
 
 
 def _settle(state: State, result: VoteResult, *, pre: bool) -> None:
     """Act on the state of a campaign: a won pre-vote starts the real one (§9.6)."""
     if result is VoteResult.WON and pre:
-        _settle(state, campaign(state), pre=False)
+        campaign(state)
     elif result is VoteResult.WON:
         replication.lead(state)
     elif result is VoteResult.LOST:
@@ -60,17 +60,17 @@ def pre_campaign(state: State) -> VoteResult:
     return election_result(state.membership, state.votes)
 
 
-def campaign(state: State, *, transfer: bool = False) -> VoteResult:
+def campaign(state: State, *, transfer: bool = False) -> None:
     """Raise the term, vote for ourselves, ask every voter (§3.4).
 
-    The requests wait for the disk: otherwise a crash could forget our own vote
-    after it had helped to elect us (§3.8).
+    The requests wait for the disk, and our own vote counts only then: otherwise a crash
+    could forget it after it had helped to elect us (§3.8).
     """
     state.role = Role.CANDIDATE
     state.term = Term(state.term + 1)
     state.vote = state.node
     state.leader = None
-    state.votes = {state.node: True}
+    state.votes = {}
     state.restart_election_timer()
     state.tell(EventKind.CAMPAIGN)
     for peer in state.electors:
@@ -83,7 +83,13 @@ def campaign(state: State, *, transfer: bool = False) -> VoteResult:
                 transfer=transfer,
             )
         )
-    return election_result(state.membership, state.votes)
+
+
+def on_durable(state: State) -> None:
+    """The disk holds what this node voted."""
+    if state.role is Role.CANDIDATE and state.durable.term == state.term:
+        state.votes[state.node] = True
+        _settle(state, election_result(state.membership, state.votes), pre=False)
 
 
 def grants(state: State, request: RequestVote) -> bool:
