@@ -1,4 +1,4 @@
-"""The durable log and the data directory. This text is the format's specification.
+"""The durable log, the snapshots and the data directory. This text specifies the formats.
 
 All integers are little-endian. CRC means CRC-32C (Castagnoli, RFC 3720 §12.1).
 "Sector" means 512 bytes at a multiple of 512 from the start of the file.
@@ -8,19 +8,26 @@ Data directory
 ::
 
     LOCK                      flock(2)ed by the running node; holds its process id, decimal
-    identity.json             {"format": 1, "node_id": …, "cluster_id": …, "members": […]}
+    identity.json             {"format": 2, "node_id": …, "member_id": …, "uid": …,
+                               "cluster_id": …, "members": […]}
     wal/0000000000000001.wal  segments of the log
+    snapshots/*.snap          snapshots; *.part is one being received, good only in part
     *.tmp                     unfinished file: meaningless, removed at start
 
 ``identity.json`` is written last, after the first segment exists: a directory that has an
-identity always has a log.
+identity always has a log. Format 1 had no ``member_id`` (it was the address) and no ``uid``;
+it is read, and written anew at once. ``rescue`` is there while a new cluster is made of this
+directory (``kvorum.storage.rescue``).
 
 Segments
 ========
 The name is the sequence number of the segment's first record, 16 hexadecimal digits. A
 segment is allocated at its full size, filled with zeros, and made durable under a
 temporary name before it is renamed; the directory is made durable before the first record
-is written. So a crash leaves every segment whole in size and header.
+is written. So a crash leaves every segment whole in size and header. Segments that snapshots
+cover are removed, the oldest first, each durably before the next; a log that has lost its
+first segment in this way is *released*. Behind a segment that is removed, another one holds
+a hard state.
 
 =======  ====  ==================================================================
 offset   size  segment header (sector 0)
@@ -28,7 +35,7 @@ offset   size  segment header (sector 0)
 0        8     ``b"KVORUMW1"``; the last character is the format version
 8        8     first sequence number, equal to the name
 16       8     size of the file in bytes
-24       4     checksum (below) of the record before; 0 in the first segment
+24       4     checksum (below) of the record before; 0 before record 1
 28       4     CRC of bytes 0 to 27
 512      8     seal (sector 1): sequence number of the next segment, or 0
 520      4     CRC of bytes 512 to 519, or 0
@@ -54,19 +61,22 @@ offset   size  record header
 8        8     sequence number
 16       4     CRC of the payload
 20       4     number of entries
-24       4     flags: 1 hard state, 2 it has a vote, 4 the payload is stuffed
+24       4     flags: 1 hard state, 2 it has a vote, 4 the payload is stuffed, 8 base
 28       4     **checksum** of the record: CRC of bytes 0 to 27
 =======  ====  ==================================================================
 
 Payload::
 
     hard state  u64 term, u64 commit, u16 length of the vote, the vote in UTF-8  (flag 1)
+    base        u64 term, u64 index                                               (flag 8)
     entries     u64 index of the first, then for each: u64 term, u8 kind, u32 size of data,
                 then the data of all, in order         (if the number of entries is not 0)
     padding     2 to 33 bytes of 0xA5, up to a multiple of 32
 
 Without flag 2 the vote is absent and its length 0. Entries have consecutive indexes. If
 their first index is not above the last one stored, they replace it and all that follow.
+A **base** says that a snapshot was installed which ends with that entry: all entries in
+records before are void, and those that follow begin right behind it.
 
 **Stuffing.** A payload with 256 zero bytes in a row (before padding) is stored with
 ``FF FF`` put before every 254 bytes of it. Hence every sector of a record holds at least
@@ -83,7 +93,8 @@ missing because the file is shorter than its header says count as zero.
 ========================================================  ===========================
 finding                                                   decision
 ========================================================  ===========================
-no segment at all; first segment missing; gap in names    refuse
+no segment at all; gap in names                           refuse
+first segment missing, and there is no snapshot           refuse
 segment header damaged, or not matching name and chain    refuse (it was synced)
 newest segment is sealed                                  refuse: a later one is missing
 bad record before the first of the next segment           refuse
@@ -103,6 +114,26 @@ terms that fall, commit beyond the last entry)
 leftover ``*.tmp``                                        removed
 ========================================================  ===========================
 
+The log is then held against the newest sound snapshot (without one: entry 0). Its *start* is
+the last base, or whatever precedes its first entry; only entries behind the snapshot are kept.
+
+========================================================  ===========================
+finding                                                   decision
+========================================================  ===========================
+start is behind the snapshot                              refuse: a snapshot is missing
+start is the snapshot's last entry                        the log continues it
+that entry is in the log, in the same term                the log continues it
+log ends before it, or holds another term there           void: a base is written
+... but an entry that far or further was committed        refuse
+released, and no hard state in it                         refuse
+========================================================  ===========================
+
+A log is void if a crash came after a snapshot was received and before its base was written, or
+if the snapshot covers entries that others had committed before they were stored here. In
+both cases, whatever the log holds behind the snapshot was never committed. A hard state older
+than the snapshot is raised to its term, without a vote: had one been given, it would be in
+the log.
+
 "Cut" means filled with zeros and synced before anything is appended. Refusing changes
 nothing on the disk. Whatever is recovered is synced before it is used, because the process,
 and not the machine, may have died between a write and its sync.
@@ -112,4 +143,36 @@ no acknowledged batch is missing from it, as long as acknowledged sectors do not
 zeros as a whole (a disk that lies about its cache, a file cut short from outside): zeros
 cannot be told from what was never written. Any other damage to acknowledged batches is
 refused.
+
+Snapshots
+=========
+The name is ``index-term-checksum.snap``: of the last entry covered, 16 hexadecimal digits each,
+and CRC of the whole file, 8 digits. A file gets it when it is complete and synced, and the
+directory is synced before the snapshot counts. The last two are kept.
+
+=======  ====  ==================================================================
+offset   size  head
+=======  ====  ==================================================================
+0        8     ``b"KVORUMS1"``; the last character is the format version
+8        8     term of the last entry
+16       8     index of the last entry
+24       4     size of the cluster's id
+28       4     size of the membership
+32       …     cluster id in UTF-8; membership (``raft.membership``)
+…        4     CRC of everything before
+=======  ====  ==================================================================
+
+Then blocks of the state, opaque here, each behind ``u32 length, u32 CRC``, not longer than
+2^26 bytes. The CRC is that of: u32 CRC of the block before (for the first one: of the head),
+u32 length, the block. So a block that is damaged, missing, repeated or in another's place is
+noticed. The trailer is a block of length 0 whose content is u64 number of blocks, u64 size
+of all blocks together. Nothing follows it.
+
+A snapshot is sound if everything is as told here and the CRC of the whole is that of the name;
+what is not sound is never used. A node starts from the newest sound one, with a
+warning for each that is not; recovery of the log decides whether that is enough. A snapshot of
+another cluster or another format version is not passed over but refused.
+
+While a snapshot is received, its bytes are in ``index-term-checksum.part``, not synced. After a
+restart the head and all blocks that are sound and in their place count as received.
 """

@@ -5,6 +5,7 @@ certain that both are good.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -100,7 +101,8 @@ async def _load_newest(
     damage = list(snapshots.warnings)
     while (snapshot := snapshots.newest) is not None:
         try:
-            return snapshot, await load(snapshot, snapshots.load(snapshot)), damage
+            async with aclosing(snapshots.load(snapshot)) as blocks:
+                return snapshot, await load(snapshot, blocks), damage
         except (SnapshotDamaged, OSError) as error:
             damage.append(f"{error}. The one before it is used.")
             await snapshots.distrust(snapshot)

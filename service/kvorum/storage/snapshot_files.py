@@ -85,12 +85,13 @@ class SnapshotFiles:
         """Remove all but those kept; a crash may bring them back, until the directory is synced."""
         names = {self.path_of(kept).name for kept in self.kept}
         for name in self.fs.names(self.directory):
-            if name.endswith(SUFFIX) and name not in names:
+            if _named(name) is not None and name not in names:
                 self.fs.remove(self.directory / name)
+        self._surplus = []
 
     def _look_at(self, name: str) -> Snapshot | None:
         """The snapshot in that file, as far as its head tells; a damaged one is warned of."""
-        named = parse_name(name.removesuffix(SUFFIX)) if name.endswith(SUFFIX) else None
+        named = _named(name)
         if named is None:
             return None
         last, checksum = named
@@ -106,6 +107,11 @@ class SnapshotFiles:
             self.warnings.append(f"{scan.path}: the file was once named otherwise. It is not used.")
             return None
         return Snapshot(last, scan.head.membership, scan.size_bytes, checksum)
+
+
+def _named(name: str) -> tuple[EntryId, int] | None:
+    """Last entry and checksum, if it is the name of a snapshot."""
+    return parse_name(name.removesuffix(SUFFIX)) if name.endswith(SUFFIX) else None
 
 
 def _by_age(snapshot: Snapshot) -> EntryId:

@@ -5,7 +5,7 @@ no disk. What fails here fails that snapshot alone; the log is not concerned.
 """
 
 from asyncio import Future
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class Snapshots:
         """One at a time. Nothing happens on the disk before the first block."""
         return Sink(self._files, self._worker, Head(self._files.cluster_id, last, membership))
 
-    async def load(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    async def load(self, snapshot: Snapshot) -> AsyncGenerator[bytes, None]:
         """Its blocks in order, the next being read meanwhile.
 
         Only when the last was followed by the end, all is verified. Raises SnapshotDamaged,
