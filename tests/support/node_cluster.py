@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry
 from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.driver import Driver
-from kvorum.node.member import Member, Origin, Ports
+from kvorum.node.loading import Origin
+from kvorum.node.member import Member, Ports
 from kvorum.node.options import INCARNATION_BITS, NodeOptions
 from kvorum.raft.membership import NOBODY, Membership
 from kvorum.raft.messages import Message

@@ -1,29 +1,20 @@
 """One node, put together from its parts; nothing here decides anything."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import SystemRandom
 
 from prometheus_client import CollectorRegistry
 
 from kvorum.app.clock import SystemClock
-from kvorum.app.options import core_options
-from kvorum.mvcc.state_machine import StateMachine
-from kvorum.node.applier import Applier
-from kvorum.node.driver import Driver
-from kvorum.node.leadership import LeadershipWatch
-from kvorum.node.log_time import LogTime
-from kvorum.node.observer import NodeObserver
+from kvorum.node.loading import Origin
+from kvorum.node.member import Member, Ports
 from kvorum.node.options import NodeOptions
-from kvorum.node.ports import LogStore
-from kvorum.node.proposals import Proposals
-from kvorum.node.reads import Reads
-from kvorum.node.service import KvService
-from kvorum.raft.core import Core
-from kvorum.raft.membership import Membership
+from kvorum.node.ports import LogStore, SnapshotStore
 from kvorum.raft.messages import Message
-from kvorum.raft.types import Entry, HardState
-from kvorum.telemetry.metrics import NodeCollector, NodeSample, PeerMetrics, RaftMetrics
+from kvorum.raft.types import Index, NodeId
+from kvorum.telemetry.metrics import NodeCollector, NodeSample, PeerMetrics
+from kvorum.transport.introduction import Assignment
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.transport import Transport
 
@@ -31,60 +22,51 @@ _READINESS_INTERVAL_S = 0.1
 
 
 class Node:
-    """A member of a cluster without its front ends: driver, transport, service."""
+    """A member of a cluster without its front ends: the member and its transport."""
 
     def __init__(
         self,
         options: NodeOptions,
-        membership: Membership,
+        origin: Origin,
         transport_options: TransportOptions,
         *,
-        hard_state: HardState,
-        entries: Sequence[Entry],
         log: LogStore,
+        snapshots: SnapshotStore,
         registry: CollectorRegistry,
+        assigned: Callable[[Assignment], None],
     ) -> None:
-        """Create it inside the event loop that runs it."""
-        clock, wake = SystemClock(), asyncio.Event()
-        metrics, log_time = RaftMetrics(registry), LogTime(clock)
-        self._machine = StateMachine()
-        self._core = Core(
-            core_options(options), membership, SystemRandom().randint, hard_state, entries
+        """Create it inside the event loop that runs it.
+
+        ``assigned`` is called when the cluster gave this node, which has nothing yet, another
+        id: it must start anew under that.
+        """
+        self._assigned = assigned
+        self.transport = Transport(
+            transport_options, self._deliver, self, observer=PeerMetrics(registry)
         )
-        self._leadership = LeadershipWatch(options, clock)
-        self._proposals = Proposals(options, clock, self._leadership, metrics, wake.set)
-        self._reads = Reads(options, clock, self._leadership, metrics, wake.set)
-        self.transport = Transport(transport_options, self._deliver, observer=PeerMetrics(registry))
-        self.driver = Driver(
+        self.member = Member(
             options,
-            self._core,
-            log=log,
-            peers=self.transport,
-            applier=Applier(self._machine, self._proposals, log_time),
-            proposals=self._proposals,
-            reads=self._reads,
-            leadership=self._leadership,
-            observer=NodeObserver(metrics, self._name_of),
-            clock=clock,
-            log_time=log_time,
-            wake=wake,
+            origin,
+            Ports(
+                log=log,
+                snapshots=snapshots,
+                peers=self.transport,
+                clock=SystemClock(),
+                random_ticks=SystemRandom().randint,
+                name_of=self._name_of,
+            ),
+            registry,
         )
-        self.service = KvService(
-            options,
-            self._core,
-            self._machine,
-            proposals=self._proposals,
-            reads=self._reads,
-            leadership=self._leadership,
-            name_of=self._name_of,
-            request_id_prefix=f"{options.incarnation:x}",
-        )
+        self.service = self.member.service
         NodeCollector(self._sample, registry)
 
     def give_up_requests(self) -> None:
         """Answer everyone who waits, and accept nobody any more."""
-        self._proposals.close()
-        self._reads.close()
+        self.member.give_up_requests()
+
+    async def hand_over(self) -> None:
+        """Before a leader stops: somebody else leads first, so that nobody waits (§3.10)."""
+        await self.member.hand_over()
 
     async def report_readiness(self) -> None:
         """Keep the health service's word on this node true, until cancelled.
@@ -96,24 +78,56 @@ class Node:
             self.transport.set_ready(self.service.is_ready()[0])
             await asyncio.sleep(_READINESS_INTERVAL_S)
 
-    def _deliver(self, messages: Sequence[Message]) -> None:
-        self.driver.deliver(messages)
+    # --- what the transport asks and tells ------------------------------------------------
 
-    def _name_of(self, address: str) -> str:
-        """SELF_ID of a member; its address until it has been met."""
-        return self.transport.directory.id_of(address) or address
+    def _deliver(self, messages: Sequence[Message]) -> None:
+        self.member.deliver(messages)
+
+    def uid_of(self, member: NodeId) -> str | None:
+        """The data directory that a member introduced itself with."""
+        known = self.member.machine.members.get(member)
+        return None if known is None else known.uid
+
+    def is_virgin(self) -> bool:
+        """Nothing was promised to anybody yet."""
+        state = self.member.core.state
+        return not state.term and not state.log.last_index
+
+    def commit_index(self) -> Index:
+        """Up to here the log is decided."""
+        return self.member.core.state.log.commit
+
+    def on_lost(self, member: NodeId) -> None:
+        self.member.upkeep.members.lost_disk(member)
+
+    def on_assigned(self, assignment: Assignment) -> None:
+        self._assigned(assignment)
+
+    def on_removed(self, why: str) -> None:
+        self.member.told_removed(why)
+
+    def _name_of(self, member: str) -> str:
+        """SELF_ID of a member; its id until it is known."""
+        known = self.member.machine.members.get(member)
+        return known.name if known else self.transport.directory.id_of(member) or member
 
     def _sample(self) -> NodeSample:
-        state, machine, leadership = self._core.state, self._machine, self._leadership
+        member, state = self.member, self.member.core.state
+        machine, leadership = member.machine, member.leadership
+        membership = member.core.membership
         return NodeSample(
             term=state.term,
             commit_index=state.log.commit,
             applied_index=machine.applied_index,
+            first_index=state.log.first_index,
             last_index=state.log.last_index,
             is_leader=leadership.is_leader,
             has_leader=leadership.leader is not None,
-            proposals_pending=self._proposals.pending,
-            reads_pending=self._reads.pending,
+            is_serving=member.fence.reason is None,
+            voters=len(membership.voters),
+            learners=len(membership.learners),
+            proposals_pending=member.proposals.pending,
+            reads_pending=member.reads.pending,
             keys=machine.key_count,
             store_bytes=machine.size_bytes,
             revision=machine.revision,

@@ -3,21 +3,22 @@
 import secrets
 
 from kvorum.node.options import INCARNATION_BITS, NodeOptions
-from kvorum.raft.config import CoreOptions
 from kvorum.raft.types import NodeId
 from kvorum.rest.options import RestOptions
 from kvorum.settings import Settings
+from kvorum.storage.data_dir import Identity
 from kvorum.transport.options import TransportOptions
 
 _TICKS_PER_HEARTBEAT = 10
 
 
-def node_options(settings: Settings, cluster_id: str) -> NodeOptions:
+def node_options(settings: Settings, identity: Identity) -> NodeOptions:
     tick_ms = max(1.0, settings.broadcast_time_ms / _TICKS_PER_HEARTBEAT)
     return NodeOptions(
         node_id=settings.self_id,
-        cluster_id=cluster_id,
-        address=NodeId(settings.self_address),
+        cluster_id=identity.cluster_id,
+        member=NodeId(identity.member_id),
+        uid=identity.uid,
         incarnation=secrets.randbits(INCARNATION_BITS),
         internal_key=settings.executed_commands_key.encode(),
         tick_s=tick_ms / 1000,
@@ -32,26 +33,24 @@ def node_options(settings: Settings, cluster_id: str) -> NodeOptions:
         outcomes_age_s_max=settings.outcomes_age_s_max,
         key_bytes_max=settings.key_bytes_max,
         value_bytes_max=settings.value_bytes_max,
-    )
-
-
-def core_options(options: NodeOptions) -> CoreOptions:
-    return CoreOptions(
-        node=options.address,
-        heartbeat_ticks=options.heartbeat_ticks,
-        election_ticks_min=options.election_ticks_min,
-        election_ticks_max=options.election_ticks_max,
+        snapshot_entries=settings.snapshot_entries,
+        snapshot_bytes=settings.snapshot_bytes,
+        snapshot_keep_entries=settings.snapshot_keep_entries,
+        state_check_interval_s=settings.state_check_interval_s,
     )
 
 
 def transport_options(
-    settings: Settings, cluster_id: str, members: tuple[str, ...]
+    settings: Settings, identity: Identity, members: tuple[NodeId, ...]
 ) -> TransportOptions:
+    """``members``: those of the membership that the node starts with."""
     return TransportOptions(
         self_address=settings.self_address,
         listen_address=settings.listen_address,
         node_id=settings.self_id,
-        cluster_id=cluster_id,
+        member_id=NodeId(identity.member_id),
+        uid=identity.uid,
+        cluster_id=identity.cluster_id,
         members=members,
         executed_commands_key=settings.executed_commands_key,
     )

@@ -19,19 +19,18 @@ from kvorum.app.identity import bootstrap_cluster_id
 from kvorum.app.node import Node
 from kvorum.app.options import node_options, rest_options, transport_options
 from kvorum.app.web import WebServer, allow_descriptors, bind, web_server
-from kvorum.errors import DataDirectoryError
-from kvorum.raft.membership import Membership
-from kvorum.raft.types import NodeId
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.loading import Origin, load_state, origin_of
 from kvorum.rest.app import create_app
 from kvorum.settings import Settings, split_address
 from kvorum.storage.data_dir import DataDirectory
 from kvorum.storage.fs import OsFileSystem
-from kvorum.storage.recovery import Recovered
-from kvorum.storage.wal import Wal, open_log
-from kvorum.storage.worker import ThreadWorker, Worker
+from kvorum.storage.opening import Storage, open_storage
+from kvorum.storage.worker import ThreadWorker
 from kvorum.telemetry.loop_lag import LoopLag
 from kvorum.telemetry.metrics import RestMetrics, WalMetrics
 from kvorum.telemetry.process_metrics import GcPauses, register_process_metrics
+from kvorum.transport.introduction import Assignment
 
 _log = logging.getLogger("kvorum.node")
 
@@ -39,6 +38,8 @@ STOPPED, FAILED = 0, 1
 
 _PATIENCE_S = 0.5
 """How long requests may go on after a signal to stop."""
+
+_UID_BYTES = 8
 
 _SWITCH_INTERVAL_S = 0.0005
 """How long the event loop may hold the interpreter while the log's thread, its sync done,
@@ -48,15 +49,31 @@ waits to say so. The interpreter's 5 ms would be many syncs long."""
 def run(settings: Settings) -> int:
     """Run one node until SIGTERM or SIGINT; the process's exit code.
 
-    Raises :class:`~kvorum.errors.StartError` if the node must not start.
+    A new node that the cluster knows under another id than its address begins again as that
+    one. Raises :class:`~kvorum.errors.StartError` if the node must not start.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Otherwise every counter has a second series, with the time when it was made.
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the package's own omission
+    while True:
+        code, assignment = _run_once(settings)
+        if assignment is None:
+            return code
+        _log.info(
+            "joining the cluster",
+            extra={"member": assignment.member_id, "cluster": assignment.cluster_id},
+        )
+
+
+def _run_once(settings: Settings) -> tuple[int, Assignment | None]:
     sockets = bind(*split_address(settings.rest_address))
     try:
         with closing(_open_directory(settings)) as directory:
-            return uvloop.run(_Process(settings, directory, sockets).run())
+            process = _Process(settings, directory, sockets)
+            code = uvloop.run(process.run())
+            if process.assignment is not None:
+                directory.adopt(process.assignment.member_id, process.assignment.cluster_id)
+            return code, process.assignment
     finally:
         for listening in sockets:
             listening.close()
@@ -68,9 +85,9 @@ def _open_directory(settings: Settings) -> DataDirectory:
         settings.data_dir,
         node_id=settings.self_id,
         address=settings.self_address,
-        uid=secrets.token_hex(16),
         cluster_id=bootstrap_cluster_id(settings.members),
         members=settings.members,
+        uid=secrets.token_hex(_UID_BYTES),
         segment_bytes=settings.wal_segment_bytes,
     )
 
@@ -82,71 +99,86 @@ class _Process:
         self, settings: Settings, directory: DataDirectory, sockets: Sequence[socket.socket]
     ) -> None:
         self._settings = settings
+        self._directory = directory
         self._identity = directory.identity
-        self._wal_path = directory.wal_path
         self._sockets = sockets
         self._registry = CollectorRegistry()
+        self._stop = Event()
+        self.assignment: Assignment | None = None  # under which this node has to begin again
 
     async def run(self) -> int:
-        worker = ThreadWorker("kvorum-wal")
-        wal, recovered = self._open_log(worker)
+        workers = ThreadWorker("log"), ThreadWorker("snapshots")
         try:
-            for warning in recovered.warnings:
-                _log.warning(warning)
-            node = self._node(wal, recovered)
-            await node.transport.start()
-            self._tell_start(recovered)
-            return await self._serve(node)
+            storage = await self._open_storage(*workers)
+            try:
+                return await self._run_node(storage)
+            finally:
+                await storage.close()
         finally:
-            await wal.close()
-            await worker.close()
+            for worker in workers:
+                await worker.close()
 
-    def _open_log(self, worker: Worker) -> tuple[Wal, Recovered]:
-        try:
-            return open_log(
-                OsFileSystem(),
-                self._wal_path,
-                worker,
-                segment_bytes=self._settings.wal_segment_bytes,
-                observe=WalMetrics(self._registry).synced,
-            )
-        except OSError as error:
-            raise DataDirectoryError(
-                f"the log in {self._wal_path} cannot be opened: {error.strerror} "
-                f"({error.filename or self._wal_path}). Restore it from a copy."
-            ) from error
-
-    def _node(self, wal: Wal, recovered: Recovered) -> Node:
-        identity = self._identity
-        return Node(
-            node_options(self._settings, identity.cluster_id),
-            Membership(tuple(map(NodeId, identity.members))),
-            transport_options(self._settings, identity.cluster_id, identity.members),
-            hard_state=recovered.hard_state,
-            entries=recovered.entries,
-            log=wal,
-            registry=self._registry,
+    async def _open_storage(
+        self, log_worker: ThreadWorker, snapshot_worker: ThreadWorker
+    ) -> Storage[StateMachine]:
+        return await open_storage(
+            OsFileSystem(),
+            self._directory,
+            load_state,
+            log_worker=log_worker,
+            snapshot_worker=snapshot_worker,
+            segment_bytes=self._settings.wal_segment_bytes,
+            observe=WalMetrics(self._registry).synced,
         )
 
-    def _tell_start(self, recovered: Recovered) -> None:
+    async def _run_node(self, storage: Storage[StateMachine]) -> int:
+        for warning in storage.warnings:
+            _log.warning(warning)
+        if self._identity.members != self._settings.members:
+            _log.info(
+                "OTHER_NODES is not what this node first started with: the members of the cluster "
+                "are those in its log (kvorum member list)"
+            )
+        recovered, loaded = storage.recovered, None
+        if storage.snapshot is not None and storage.state is not None:
+            loaded = storage.snapshot, storage.state
+        origin = origin_of(self._identity.members, loaded, recovered.hard_state, recovered.entries)
+        node = Node(
+            node_options(self._settings, self._identity),
+            origin,
+            transport_options(self._settings, self._identity, origin.membership.members),
+            log=storage.log,
+            snapshots=storage.snapshots,
+            registry=self._registry,
+            assigned=self._on_assigned,
+        )
+        await node.transport.start()
+        self._tell_start(origin)
+        return await self._serve(node)
+
+    def _on_assigned(self, assignment: Assignment) -> None:
+        self.assignment = assignment
+        self._stop.set()
+
+    def _tell_start(self, origin: Origin) -> None:
         _log.info(
             "started",
             extra={
                 "node_id": self._identity.node_id,
+                "member": self._identity.member_id,
                 "cluster": self._identity.cluster_id,
-                "members": len(self._identity.members),
                 "rest": self._settings.rest_address,
-                "term": recovered.hard_state.term,
-                "entries": len(recovered.entries),
+                "term": origin.hard_state.term,
+                "snapshot": origin.base.index,
+                "entries": len(origin.entries),
             },
         )
 
     async def _serve(self, node: Node) -> int:
         """Until a signal, or until a part fails: then the others are cancelled."""
-        stop = Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, self._stop.set)
         web = self._web(node)
         pauses = GcPauses(self._registry)
         pauses.start()
@@ -156,7 +188,7 @@ class _Process:
             async with TaskGroup() as tasks:
                 serving = tasks.create_task(web.serve(sockets=list(self._sockets)), name="rest")
                 others = self._background(node, tasks)
-                await stop.wait()
+                await self._stop.wait()
                 _log.info("stopping")
                 await _stop(web, serving, node, others)
         except* Exception as failures:  # noqa: BLE001 - whatever it is, it ends the process
@@ -178,7 +210,7 @@ class _Process:
 
     def _background(self, node: Node, tasks: TaskGroup) -> list[Task[None]]:
         return [
-            tasks.create_task(node.driver.run(), name="driver"),
+            tasks.create_task(node.member.run(), name="member"),
             tasks.create_task(node.transport.run(), name="transport"),
             tasks.create_task(node.report_readiness(), name="readiness"),
             tasks.create_task(LoopLag(self._registry).run(), name="loop lag"),
@@ -186,7 +218,8 @@ class _Process:
 
 
 async def _stop(web: WebServer, serving: Task[None], node: Node, others: list[Task[None]]) -> None:
-    """Clients first, so that their requests end; then peers; then the core."""
+    """Leadership first, so that nobody waits for it; then clients, peers, and the core."""
+    await node.hand_over()
     web.should_exit = True
     await asyncio.wait([serving], timeout=_PATIENCE_S)
     node.give_up_requests()  # those left are told what is known, before the server cuts them off

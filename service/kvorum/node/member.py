@@ -19,6 +19,7 @@ from kvorum.node.fence import Fence
 from kvorum.node.handover import Handover
 from kvorum.node.introduction import Introductions
 from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.loading import Origin
 from kvorum.node.log_time import LogTime
 from kvorum.node.members import Members
 from kvorum.node.observer import NodeObserver
@@ -34,32 +35,12 @@ from kvorum.node.state_check import StateCheck
 from kvorum.node.upkeep import Upkeep
 from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.core import Core
-from kvorum.raft.membership import Membership
 from kvorum.raft.messages import Message
 from kvorum.raft.snapshot import Snapshot
-from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index
+from kvorum.raft.types import Index
 from kvorum.telemetry.metrics import RaftMetrics, StateMetrics
 
 _log = logging.getLogger("kvorum.node")
-
-
-class Origin(Struct, frozen=True):
-    """Where a member starts from: what its disk holds.
-
-    ``membership`` is the one in force at ``base``, the last entry that ``machine`` has
-    applied; ``entries`` follow it.
-    """
-
-    membership: Membership
-    machine: StateMachine
-    hard_state: HardState = HardState()
-    entries: Sequence[Entry] = ()
-    base: EntryId = ORIGIN
-
-    @property
-    def is_virgin(self) -> bool:
-        """Never took part in anything: no promise of it can be lost."""
-        return self.base == ORIGIN and not self.entries and not self.hard_state.term
 
 
 class Ports(Struct, frozen=True):

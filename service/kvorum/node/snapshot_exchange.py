@@ -9,8 +9,8 @@ import logging
 from collections.abc import Callable
 
 from kvorum.errors import SnapshotDamaged
-from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.loading import load_state
 from kvorum.node.ports import Peers, SnapshotStore
 from kvorum.raft.core import Core
 from kvorum.raft.messages import InstallSnapshot, InstallSnapshotResponse
@@ -160,15 +160,7 @@ class SnapshotCollector:
 
     async def _complete(self, snapshot: Snapshot) -> None:
         await self._store.complete(snapshot)
-        restore = Restore()
-        async for block in self._store.load(snapshot):
-            restore.add(block)
-        machine = restore.finish()
-        if machine.applied_index != snapshot.last.index:
-            raise SnapshotDamaged(
-                f"the snapshot of entry {snapshot.last.index} holds the state of "
-                f"entry {machine.applied_index}"
-            )
+        machine = await load_state(snapshot, self._store.load(snapshot))
         self._metrics.snapshot_installed()
         _log.info(
             "loaded a snapshot from the leader",

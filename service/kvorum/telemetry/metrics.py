@@ -70,7 +70,7 @@ _NODE_GAUGES: dict[str, str] = {
     "last_index": "Index of the last entry of this node's log, committed or not.",
     "is_leader": "1 if this node is the leader, else 0.",
     "has_leader": "1 if this node knows a leader, else 0: it can serve neither writes nor reads.",
-    "is_serving": "1 in health; 0 once this node was removed, or its state differs from the others'.",
+    "is_serving": "1 in health; 0 once this node was removed or its state is wrong.",
     "voters": "Voting members of the membership that this node uses.",
     "learners": "Members that get the log without a vote.",
     "proposals_pending": "Writes accepted from clients and not answered yet.",

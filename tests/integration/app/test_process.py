@@ -87,12 +87,23 @@ def test_another_id_on_the_same_data_is_refused(node: OneNode) -> None:
     assert "'Node-2'" in said
 
 
-def test_edited_members_are_refused(node: OneNode) -> None:
+def test_the_members_are_those_of_the_log_whatever_other_nodes_says(node: OneNode) -> None:
+    node.start()
+    node.put("k", 1)
+    node.stop()
+    node.start(OTHER_NODES="localhost:1,localhost:2")
+    assert node.request("GET", "/key/k").json()["value"] == 1
+    [member] = node.request("GET", "/cluster/members").json()["members"]
+    assert member["address"] == node.environ["SELF_ADDRESS"]
+    assert "OTHER_NODES" in node.log
+
+
+def test_another_address_is_refused(node: OneNode) -> None:
     node.start()
     node.stop()
-    said = node.refuses_to_start(OTHER_NODES="localhost:1,localhost:2")
-    assert "OTHER_NODES" in said
-    assert "fixed" in said
+    said = node.refuses_to_start(SELF_ADDRESS="localhost:1", LISTEN_ADDRESS="localhost:1")
+    assert "SELF_ADDRESS is localhost:1" in said
+    assert "set it back" in said
 
 
 def test_a_damaged_log_is_named_and_left_alone(node: OneNode) -> None:

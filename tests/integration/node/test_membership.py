@@ -56,13 +56,11 @@ async def test_a_learner_is_added_through_any_node_catches_up_and_votes(size: in
 async def test_every_member_is_replaced_while_a_client_writes() -> None:
     async with cluster_of(3) as cluster:
         await cluster.leader()
-        written = 0
-        for old in cluster.ids:
+        for written, old in enumerate(cluster.ids):
             asked = next(node for node in cluster.running if node != old)
             new = await add(cluster, asked, f"new-{old}")
             await promote(cluster, asked, new)
             await write(cluster, asked, b"count", b"%d" % written, f"w{written}")
-            written += 1
             asked = next(node for node in cluster.running if node != old)
             await cluster[asked].service.change_members(Remove(old))
             await cluster.crash(old)

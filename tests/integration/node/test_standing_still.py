@@ -20,12 +20,13 @@ async def test_a_leader_whose_disk_stalls_makes_way_and_comes_back() -> None:
         others = cluster.others(leader)
         await cluster.level()
         usual_s, cluster.disks[leader].sync_s = cluster.disks[leader].sync_s, (5.0, 5.0)
-        _ = asyncio.ensure_future(write(cluster, leader, b"k", b"1", "w1"))
+        stuck = asyncio.create_task(write(cluster, leader, b"k", b"1", "w1"))
         await cluster.until(lambda: cluster.agreed_leader(others) in others)
         cluster.disks[leader].sync_s = usual_s
         await write(cluster, others[0], b"k", b"2", "w2")
         assert not cluster[leader].leadership.is_leader
         await cluster.until(lambda: cluster.agreed_leader() in others, timeout_s=20)
+        assert (await stuck).success
         assert await value(cluster, leader, b"k") == b"2"
 
 

@@ -31,13 +31,15 @@ async def test_leadership_goes_where_it_is_sent_and_no_write_fails(through: str)
             assert outcome.success
             longest_s = max(longest_s, asyncio.get_running_loop().time() - began_s)
 
+        async def move() -> None:
+            await cluster[asked].service.transfer_leadership(target)
+
         async with asyncio.TaskGroup() as tasks:
             for number in range(60):
                 if number == 20:
-                    moved = tasks.create_task(cluster[asked].service.transfer_leadership(target))
+                    writes += [tasks.create_task(move())]
                 writes += [tasks.create_task(write(node, number)) for node in cluster.ids]
                 await asyncio.sleep(0.001)
-            await moved
         assert await cluster.leader() == target
         election_timeout_s = cluster.options.election_ticks_min * cluster.options.tick_s
         assert longest_s < election_timeout_s / 2

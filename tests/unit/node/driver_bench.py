@@ -7,7 +7,8 @@ from typing import Self, TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from kvorum.node.member import Member, Origin, Ports
+from kvorum.node.loading import Origin
+from kvorum.node.member import Member, Ports
 from kvorum.node.options import NodeOptions
 from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries, AppendResponse, Message, VoteResponse

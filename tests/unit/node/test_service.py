@@ -6,12 +6,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from kvorum.errors import Forbidden, TooLarge
-from kvorum.mvcc.command import CompareAndSet, Delete, Put, decode_batch, encode_batch
+from kvorum.mvcc.command import Command, CompareAndSet, Delete, Put, decode_batch, encode_batch
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.mvcc.store import Record
 from kvorum.node import service as service_module
-from kvorum.node.member import Member, Origin, Ports
+from kvorum.node.loading import Origin
+from kvorum.node.member import Member, Ports
 from kvorum.node.service import LAG_ENTRIES_MAX
 from kvorum.node.views import Leadership, LogEntry, ReadResult, Staleness
 from kvorum.raft.membership import Membership
@@ -73,7 +74,7 @@ class ServiceBench(Bench):
         else:
             self.machine.apply_noop(each.index)
 
-    def proposed(self) -> list[Put | CompareAndSet | Delete]:
+    def proposed(self) -> list[Command]:
         return [
             command
             for _, data in self.proposals.take_batches(STAMP)
