@@ -52,7 +52,7 @@ def _play_all(scenarios: list[Scenario], arguments: argparse.Namespace) -> list[
             places.close()
         rows.append(row)
         if row.problems:
-            row.notes["logs and data"] = str(processes.directory)
+            row.notes["logs and data"] = str(processes.keep())
         else:
             shutil.rmtree(processes.directory)
         verdict = f"{len(row.problems)} PROBLEMS" if row.problems else "fine"

@@ -40,6 +40,10 @@ class Arena(Struct):
         leader = await self.leader()
         return self.random.choice([node for node in NODES if node != leader])
 
+    async def past_elections(self) -> None:
+        """A fault lasts longer than any election timeout, and than a leader's patience."""
+        await asyncio.sleep(self.random.uniform(1.5, 2.5))
+
     async def without_leader(self) -> None:
         """Wait until every node says that it knows no leader."""
 
@@ -80,7 +84,6 @@ class Scenario(Struct, frozen=True):
     needs: frozenset[Need] = frozenset()
     habits: Habits = field(default_factory=Habits)
     prepare: Step = nothing
-    finish: Step = nothing
     judge: Callable[[Workload], list[str]] = lambda _workload: []  # demands of its own
 
 
@@ -147,7 +150,6 @@ async def _steps(scenario: Scenario, arena: Arena, seconds: float) -> list[str]:
         problems.append(f"{scenario.name}: {error}")
     finally:
         heal(arena.processes)
-        await scenario.finish(arena)
     return problems
 
 

@@ -5,12 +5,23 @@ from pathlib import Path
 
 from tests.chaos.arena import Need, Scenario
 from tests.chaos.commands import DIRECTORY_PREFIX
+from tests.chaos.damage import DAMAGED_FILES
+from tests.chaos.disk_faults import FULL_DISK, SLOW_DISK
 from tests.chaos.network_faults import BAD_NETWORK, PARTITIONS
 from tests.chaos.places import why_no_namespaces, why_no_tmpfs
 from tests.chaos.process_faults import KILLS, PAUSES, ROLLING_RESTART
 from tests.chaos.slow_disk import why_no_slow_disk
 
-SCENARIOS = (KILLS, PAUSES, PARTITIONS, BAD_NETWORK, ROLLING_RESTART)
+SCENARIOS = (
+    KILLS,
+    PAUSES,
+    PARTITIONS,
+    BAD_NETWORK,
+    FULL_DISK,
+    SLOW_DISK,
+    DAMAGED_FILES,
+    ROLLING_RESTART,
+)
 
 
 def possible(

@@ -16,6 +16,7 @@ async def _through(arena: Arena, shape: str, links: Collection[Link]) -> None:
     """Cut the links until a majority has written again, then heal."""
     arena.faults[shape] += 1
     arena.network.block(links)
+    await arena.past_elections()
     await arena.workload.progress(40)
     arena.network.heal()
 
@@ -90,6 +91,7 @@ async def unplugged_leader(arena: Arena) -> None:
     arena.faults["leader unplugged"] += 1
     leader = await arena.leader()
     arena.network.plug(leader, in_=False)
+    await arena.past_elections()
     await arena.workload.progress(40)
     arena.network.heal()
 

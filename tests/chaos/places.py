@@ -199,5 +199,8 @@ def why_no_tmpfs(directory: Path) -> str:
     if os.geteuid() != 0:
         return "not root"
     directory.mkdir(exist_ok=True)
-    problem = attempt("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(directory))
-    return problem or attempt("umount", str(directory))
+    try:
+        problem = attempt("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(directory))
+        return problem or attempt("umount", str(directory))
+    finally:
+        directory.rmdir()

@@ -50,9 +50,10 @@ async def pause_leader_and_follower(arena: Arena) -> None:
 
 
 async def _pause(arena: Arena, fault: str, nodes: Sequence[int]) -> None:
-    """Until the others have agreed on a leader and written: longer than any election timeout."""
+    """Until the others have agreed on a leader and written."""
     arena.faults[fault] += 1
     arena.processes.pause(nodes)
+    await arena.past_elections()
     await arena.processes.leader(arena.others(*nodes))
     await arena.workload.progress(20)
     arena.processes.go_on(nodes)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -139,6 +140,9 @@ class Processes:
     def running(self) -> tuple[int, ...]:
         return tuple(sorted(self._running))
 
+    def is_alive(self, node: int) -> bool:
+        return self._running[node].poll() is None
+
     def surprises(self) -> list[str]:
         """Nodes that ended although nobody told them to."""
         return [
@@ -154,6 +158,10 @@ class Processes:
         self.rest.close()
         if os.geteuid() == 0:
             unmount_below(self.directory)
+
+    def keep(self) -> Path:
+        """After :meth:`close`: the directory under a name that the next harness leaves alone."""
+        return self.directory.rename(self.directory.with_name(f"kept-{self.directory.name}"))
 
     # --- files -------------------------------------------------------------------------
 
@@ -182,16 +190,17 @@ class Processes:
         return answer.body if answer.status == 200 else None
 
     async def leader(self, nodes: Collection[int] = (), *, within_s: float = 60.0) -> int:
-        """The leader that all ``nodes`` (default: those running) agree on, in one term."""
+        """The one of ``nodes`` (default: those running) that all of them follow, in one term."""
 
         async def agreed() -> int | None:
-            infos = [await self.info(node) for node in nodes or self.running]
+            asked = nodes or self.running
+            infos = [await self.info(node) for node in asked]
             seen = {(i["leaderId"], i["info"]["currentTerm"]) if i else ("", 0) for i in infos}
             name, _ = seen.pop()
             if seen or not name:
                 return None
             leader = int(str(name).removeprefix("Node-"))
-            return leader if leader in self._running else None
+            return leader if leader in asked else None
 
         return await eventually("the nodes agree on a leader", agreed, within_s=within_s)
 
@@ -205,12 +214,14 @@ class Processes:
     async def ready(self, nodes: Collection[int] = (), *, within_s: float = 60.0) -> None:
         """All of them know a leader and are caught up."""
         for node in nodes or self.running:
-
-            async def is_ready(node: int = node) -> bool:
-                try:
-                    answer = await self.rest.ask(node, "GET", "/readyz", timeout_s=1.0)
-                except (NotSent, Broken):
-                    return False
-                return answer.status == 200
-
+            is_ready = partial(self.is_ready, node)
             await eventually(f"node {node} is ready", is_ready, within_s=within_s)
+
+    async def is_ready(self, node: int) -> bool:
+        """Fails if any node has ended by itself: waiting would be in vain."""
+        assert not self.surprises(), self.surprises()
+        try:
+            answer = await self.rest.ask(node, "GET", "/readyz", timeout_s=1.0)
+        except (NotSent, Broken):
+            return False
+        return answer.status == 200

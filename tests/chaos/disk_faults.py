@@ -1,0 +1,145 @@
+"""Disks that are full, slow, stuck or faulty under running nodes."""
+
+import asyncio
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from tests.chaos.arena import Arena, Need, Scenario
+from tests.chaos.commands import run
+from tests.chaos.places import NODES
+from tests.chaos.workload import Habits
+
+SMALL_MIB = 48
+STUCK_S = 3600.0  # until healed
+
+
+async def full_disk(arena: Arena) -> None:
+    """The node stops with a clear message, the others go on; with room again it comes back."""
+    arena.faults["disk full"] += 1
+    node = arena.random.choice(NODES)
+    processes = arena.processes
+    home, small = processes.data(node), processes.directory / f"small-{node}"
+    processes.kill([node])
+    small.mkdir()
+    run("mount", "-t", "tmpfs", "-o", f"size={SMALL_MIB}m", "tmpfs", str(small))
+    try:
+        await _move(arena, node, small / "data")
+        processes.start([node])
+        await processes.ready()
+        filler = small / "filler"
+        _fill(filler)
+        await _stops_for(arena, node, "No space left on device")
+        await arena.workload.progress(40)
+        await _does_not_serve_while_full(arena, node)
+        filler.unlink()
+        processes.start([node])
+        await processes.ready()
+        processes.kill([node])
+        await _move(arena, node, home)
+        processes.start([node])
+    finally:
+        run("umount", "--lazy", str(small))
+    small.rmdir()
+
+
+async def _move(arena: Arena, node: int, to: Path) -> None:
+    """The data of a node that does not run."""
+    await asyncio.to_thread(shutil.move, arena.processes.data(node), to)
+    arena.processes.move_data(node, to)
+
+
+def _fill(filler: Path) -> None:
+    with filler.open("wb") as file:
+        free = os.statvfs(filler.parent)
+        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+
+
+async def _stops_for(arena: Arena, node: int, why: str) -> None:
+    before = len(arena.processes.log_file(node).read_bytes())
+    code = await arena.processes.exit_code(node, within_s=60)
+    assert code > 0, f"node {node} ended with {code}"
+    said = arena.processes.log_file(node).read_bytes()[before:].decode(errors="replace")
+    said = said or arena.processes.log_tail(node)
+    assert why in said, f"node {node} ended without saying {why!r}: {said}"
+
+
+async def _does_not_serve_while_full(arena: Arena, node: int) -> None:
+    """It may start, and stop again at the first thing it has to keep, or not start at all."""
+    arena.processes.start([node])
+    await _stops_for(arena, node, "No space left on device")
+
+
+async def slow_leader(arena: Arena) -> None:
+    arena.faults["leader's syncs take 150 ms"] += 1
+    disk = arena.processes.disks[await arena.leader()]
+    disk.make(delay_s=0.15)
+    await arena.workload.progress(60)
+    disk.make()
+
+
+async def slow_majority(arena: Arena) -> None:
+    arena.faults["three nodes' syncs take 80 ms"] += 1
+    for node in arena.others()[:3]:
+        arena.processes.disks[node].make(delay_s=0.08)
+    await arena.workload.progress(60)
+    for disk in arena.processes.disks.values():
+        disk.make()
+
+
+async def stuck_leader(arena: Arena) -> None:
+    """The others carry on, under another leader once it has noticed."""
+    arena.faults["leader's disk stuck"] += 1
+    leader = await arena.leader()
+    arena.processes.disks[leader].make(delay_s=STUCK_S)
+    await arena.processes.leader(arena.others(leader))
+    await arena.workload.progress(40)
+    arena.processes.disks[leader].make()
+
+
+async def stuck_follower(arena: Arena) -> None:
+    arena.faults["follower's disk stuck"] += 1
+    disk = arena.processes.disks[await arena.follower()]
+    disk.make(delay_s=STUCK_S)
+    await arena.past_elections()
+    await arena.workload.progress(40)
+    disk.make()
+
+
+async def faulty_leader(arena: Arena) -> None:
+    await _faulty(arena, await arena.leader(), errno.EIO)
+
+
+async def faulty_follower(arena: Arena) -> None:
+    await _faulty(arena, await arena.follower(), errno.ENOSPC)
+
+
+async def _faulty(arena: Arena, node: int, error: int) -> None:
+    """A failed sync ends the node: the page cache may have dropped what it could not write."""
+    arena.faults[f"{errno.errorcode[error]} at sync"] += 1
+    arena.processes.disks[node].make(error=error)
+    await _stops_for(arena, node, os.strerror(error))
+    await arena.workload.progress(40)
+    arena.processes.start([node], slow_disk=True)
+
+
+async def with_slow_disks(arena: Arena) -> None:
+    """Restart all nodes so that their syncs can be held; unless told to, they are not."""
+    arena.processes.kill(NODES)
+    arena.processes.start(slow_disk=True)
+    await arena.processes.ready()
+
+
+FULL_DISK = Scenario(
+    "full disk",
+    (full_disk,),
+    needs=frozenset({Need.TMPFS}),
+    habits=Habits(padding_bytes=4000),  # fills segments of the log quickly
+)
+SLOW_DISK = Scenario(
+    "slow disk",
+    (slow_leader, stuck_leader, stuck_follower, slow_majority, faulty_leader, faulty_follower),
+    needs=frozenset({Need.SLOW_DISK}),
+    prepare=with_slow_disks,
+)
