@@ -9,7 +9,7 @@ export PYTHON
 # No help text: a part of the test targets.
 .PHONY: browser
 
-.PHONY: help setup cluster test coverage check fix generate lock clean explore
+.PHONY: help setup cluster test chaos coverage check fix generate lock clean explore
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ coverage: setup browser ## run all tests and report the lines that none of them 
 BOUNDS := TERMS TICKS ENTRIES MESSAGES CRASHES DUPLICATES CHANGES TRANSFERS LEARNERS LED SECONDS
 explore: setup ## visit all states of three cores within bounds (TERMS=2 MESSAGES=3 …)
 	@$(BIN)/python -m tests.exploration $(foreach bound,$(BOUNDS),$(if $($(bound)),$(bound)=$($(bound))))
+
+chaos: setup ## five real processes under every fault for TIME=300 seconds (as root: partitions too)
+	@$(BIN)/python -m tests.chaos --time $(or $(TIME),300) $(CHAOS)
 
 check: setup ## lint, types, layers, size budget, generated files
 	$(BIN)/ruff check .
