@@ -138,6 +138,11 @@ class Node:
             for message in messages:
                 self.on_message(message)
 
+    def set_members(self, index: int, *members: NodeId, commit: int | None = None) -> None:
+        """As the node's driver tells it, by default with the entry committed."""
+        self.registrar.commit = index if commit is None else commit
+        self.transport.set_members(Index(index), members)
+
     async def start(self) -> "Node":
         await self.transport.start()
         self._running = asyncio.create_task(self.transport.run())

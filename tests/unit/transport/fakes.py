@@ -10,7 +10,7 @@ class FakeRegistrar:
     def __init__(self, *, virgin: bool = False, commit: int = 0) -> None:
         self.virgin = virgin
         self.commit = commit
-        self.uids: dict[str, str] = {}
+        self.uids: dict[NodeId, str] = {}
         self.lost: list[str] = []
         self.assigned: list[Assignment] = []
         self.removed: list[str] = []

@@ -1,51 +1,29 @@
-"""The rules of who may talk to this node, one by one."""
+"""The rules of who may talk to this node, one by one: versions, clusters, addresses, names."""
 
 import msgspec
 import pytest
 
-from kvorum.transport.directory import Directory
-from kvorum.transport.handshake import Handshake, Hello, HelloReply, RefusalKind, shown
-from kvorum.transport.options import PROTOCOL_VERSION, TransportOptions
-
-ONE, TWO, THREE = "localhost:8001", "localhost:8002", "localhost:8003"
-
-
-def options_of(address: str, node_id: str) -> TransportOptions:
-    return TransportOptions(
-        self_address=address,
-        listen_address=address,
-        node_id=node_id,
-        cluster_id="cluster-a",
-        members=(ONE, TWO, THREE),
-        executed_commands_key="_executed",
-    )
+from kvorum.raft.types import NodeId
+from kvorum.transport.introduction import Hello, RefusalKind, shown
+from kvorum.transport.options import PROTOCOL_VERSION
+from tests.unit.transport.parties import ONE, THREE, TWO, Party, dial, kind_of
 
 
 @pytest.fixture
-def directory() -> Directory:
-    return Directory(ONE, "Node-1")
-
-
-@pytest.fixture
-def handshake(directory: Directory) -> Handshake:
-    return Handshake(options_of(ONE, "Node-1"), directory)
+def one() -> Party:
+    return Party(ONE)
 
 
 @pytest.fixture
 def hello() -> Hello:
     """What node 2 says when it dials node 1."""
-    two = Handshake(options_of(TWO, "Node-2"), Directory(TWO, "Node-2"))
-    return two.hello(ONE)
+    return Party(TWO).hello(ONE)
 
 
-def judged(handshake: Handshake, hello: Hello, *, streaming_as: str | None = None) -> object:
-    refusal = handshake.judge_caller(hello, streaming_as=streaming_as)
-    return None if refusal is None else refusal.kind
-
-
-def test_a_peer_is_welcome(handshake: Handshake, hello: Hello) -> None:
-    assert judged(handshake, hello) is None
-    assert judged(handshake, hello, streaming_as="Node-2") is None
+def test_a_peer_is_welcome(one: Party, hello: Hello) -> None:
+    assert one.judge(hello) is None
+    assert one.judge(hello, streaming_as="Node-2") is None
+    assert dial(Party(TWO), one) is None
 
 
 @pytest.mark.parametrize(
@@ -56,70 +34,95 @@ def test_a_peer_is_welcome(handshake: Handshake, hello: Hello) -> None:
         ({"cluster_id": "cluster-b"}, RefusalKind.OTHER_CLUSTER),
         ({"cluster_id": ""}, RefusalKind.OTHER_CLUSTER),
         ({"receiver_address": "127.0.0.1:8001"}, RefusalKind.WRONG_RECEIVER),
-        ({"sender_address": ONE}, RefusalKind.STRANGER),
-        ({"sender_address": "localhost:9999"}, RefusalKind.STRANGER),
+        ({"receiver_member": f"{ONE}#7"}, RefusalKind.WRONG_RECEIVER),
+        ({"sender_address": ONE, "member": ONE}, RefusalKind.STRANGER),
+        ({"sender_address": "localhost:9", "member": "localhost:9"}, RefusalKind.STRANGER),
+        ({"member": THREE}, RefusalKind.BAD_IDENTITY),
+        ({"member": ""}, RefusalKind.BAD_IDENTITY),
+        ({"member": f"{TWO}#first"}, RefusalKind.BAD_IDENTITY),
+        ({"uid": ""}, RefusalKind.BAD_IDENTITY),
         ({"executed_commands_key": "_done"}, RefusalKind.OTHER_EXECUTED_KEY),
         ({"node_id": "Node-1"}, RefusalKind.DUPLICATE_ID),
         ({"node_id": ""}, RefusalKind.DUPLICATE_ID),
     ],
 )
 def test_every_rule_refuses(
-    handshake: Handshake, hello: Hello, changes: dict[str, object], kind: RefusalKind
+    one: Party, hello: Hello, changes: dict[str, object], kind: RefusalKind
 ) -> None:
-    assert judged(handshake, msgspec.structs.replace(hello, **changes)) == kind
+    assert kind_of(one.judge(msgspec.structs.replace(hello, **changes))) == kind
 
 
-def test_another_member_list_alone_is_no_reason(handshake: Handshake, hello: Hello) -> None:
+def test_the_first_release_is_told_of_the_version(one: Party) -> None:
+    """Its hello lacks what came later; that must not look like nonsense."""
+    old = Party(TWO).hello(ONE, protocol_version=1, member="", uid="", receiver_member="")
+    assert kind_of(one.judge(old)) == RefusalKind.PROTOCOL_VERSION
+
+
+def test_another_member_list_alone_is_no_reason(one: Party, hello: Hello) -> None:
     """Membership has one source of truth, the log; lists only help people."""
-    assert judged(handshake, msgspec.structs.replace(hello, members=(ONE, TWO))) is None
+    assert one.judge(msgspec.structs.replace(hello, members=(ONE, TWO))) is None
 
 
-def test_an_id_never_moves_to_another_address(
-    handshake: Handshake, directory: Directory, hello: Hello
-) -> None:
-    directory.learn(THREE, "Node-2")
-    assert judged(handshake, hello) == RefusalKind.DUPLICATE_ID
+def test_an_id_never_moves_to_another_address(one: Party, hello: Hello) -> None:
+    one.directory.learn(THREE, "Node-2")
+    assert kind_of(one.judge(hello)) == RefusalKind.DUPLICATE_ID
 
 
-def test_an_address_keeps_its_id(handshake: Handshake, directory: Directory, hello: Hello) -> None:
-    """A new id under an old address means a new data directory, which remembers nothing."""
-    directory.learn(TWO, "Node-9")
-    assert judged(handshake, hello, streaming_as="Node-9") == RefusalKind.DUPLICATE_ID
-    assert judged(handshake, hello) == RefusalKind.DUPLICATE_ID
+def test_a_member_keeps_its_id(one: Party, hello: Hello) -> None:
+    one.directory.learn(TWO, "Node-9")
+    assert kind_of(one.judge(hello, streaming_as="Node-9")) == RefusalKind.DUPLICATE_ID
+    assert kind_of(one.judge(hello)) == RefusalKind.DUPLICATE_ID
 
 
-def test_the_dialler_judges_too(handshake: Handshake, directory: Directory) -> None:
-    reply = HelloReply(
-        accepted=True, reason="", protocol_version=1, cluster_id="cluster-a", node_id="Node-2"
-    )
-    assert handshake.judge_receiver(TWO, reply) is None
-    foreign = msgspec.structs.replace(reply, cluster_id="cluster-b")
-    refusal = handshake.judge_receiver(TWO, foreign)
+def test_the_dialler_judges_too(one: Party) -> None:
+    reply = Party(TWO).answer(one.hello(TWO))
+    assert one.handshake.conclude(TWO, reply) is None
+    for changes, kind in (
+        ({"cluster_id": "cluster-b"}, RefusalKind.OTHER_CLUSTER),
+        ({"member": f"{TWO}#7"}, RefusalKind.WRONG_RECEIVER),
+        ({"node_id": "Node-1"}, RefusalKind.DUPLICATE_ID),
+    ):
+        refusal = one.handshake.conclude(TWO, msgspec.structs.replace(reply, **changes))
+        assert refusal is not None
+        assert refusal.kind == kind
+        assert refusal.text.startswith(f"this node refuses peer {TWO}: ")
+
+
+def test_a_refusal_travels_with_its_reason(one: Party, hello: Hello) -> None:
+    refusal = one.judge(msgspec.structs.replace(hello, cluster_id="cluster-b"))
     assert refusal is not None
-    assert refusal.kind == RefusalKind.OTHER_CLUSTER
-    twin = handshake.judge_receiver(TWO, msgspec.structs.replace(reply, node_id="Node-1"))
-    assert twin is not None
-    assert twin.kind == RefusalKind.DUPLICATE_ID
-
-
-def test_a_refusal_travels_with_its_reason(handshake: Handshake, hello: Hello) -> None:
-    refusal = handshake.judge_caller(
-        msgspec.structs.replace(hello, cluster_id="cluster-b"), streaming_as=None
-    )
-    assert refusal is not None
-    reply = handshake.reply(refusal)
+    reply = one.handshake.reply(refusal)
     assert not reply.accepted
     assert reply.reason == refusal.text
-    assert handshake.reply(None).accepted
+    assert reply.refusal == "other-cluster"
+    assert one.handshake.reply(None).accepted
+    told = Party(TWO, cluster_id="cluster-b").handshake.conclude(ONE, reply)
+    assert told is not None
+    assert told.text == f"peer {ONE} refuses this node: {refusal.text}"
 
 
-def test_text_from_the_wire_is_bounded_and_printable(handshake: Handshake, hello: Hello) -> None:
+def test_a_refusal_of_a_later_release_is_still_a_refusal(one: Party) -> None:
+    reply = Party(TWO).answer(one.hello(TWO))
+    later = msgspec.structs.replace(reply, accepted=False, refusal="bad-hair-day", reason="hm")
+    refusal = one.handshake.conclude(TWO, later)
+    assert refusal is not None
+    assert refusal.text == f"peer {TWO} refuses this node: hm"
+
+
+def test_text_from_the_wire_is_bounded_and_printable(one: Party, hello: Hello) -> None:
     assert shown("a\nb\x1b[31m") == "a?b?[31m"
     assert shown("x" * 300) == "x" * 200 + "…"
-    evil = msgspec.structs.replace(
-        hello, cluster_id="c" * 10_000 + "\n", members=("m\n" * 10_000,), node_id="n\n" * 9999
-    )
-    refusal = handshake.judge_caller(evil, streaming_as=None)
-    assert refusal is not None
-    assert refusal.text.isprintable()
-    assert len(refusal.text) < 1500
+    long = "l" * 10_000
+    for changes in (
+        {"cluster_id": "c" * 10_000 + "\n", "members": ("m\n" * 10_000,), "node_id": "n\n" * 9999},
+        {"sender_address": long, "member": NodeId(long)},
+        {"sender_address": "a\nb:1", "member": NodeId("a\nb:1")},
+        {"receiver_address": long},
+        {"receiver_member": NodeId(f"{long}\n")},
+        {"executed_commands_key": f"{long}\n"},
+        {"uid": ""},
+    ):
+        refusal = one.judge(msgspec.structs.replace(hello, **changes))
+        assert refusal is not None
+        assert refusal.text.isprintable()
+        assert len(refusal.text) < 1500

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from kvorum.raft.messages import Propose, ReadIndex
-from kvorum.raft.types import NodeId, Term, Ticket
+from kvorum.raft.membership import Membership
+from kvorum.raft.messages import InstallSnapshot, Propose, ReadIndex
+from kvorum.raft.snapshot import Snapshot
+from kvorum.raft.types import EntryId, Index, NodeId, Term, Ticket
 from kvorum.transport.encoding import message_bytes
 from kvorum.transport.observer import DropReason
 from kvorum.transport.outbox import Outbox
@@ -80,3 +82,45 @@ async def test_wait_ends_when_something_waits_or_on_wake(outbox: Outbox) -> None
         assert not waiting.done()
         outbox.wake()
         await waiting
+
+
+def chunk(size: int, offset: int = 0) -> InstallSnapshot:
+    snapshot = Snapshot(EntryId(Term(1), Index(9)), Membership((TO, SENDER)), 1 << 20, 7)
+    return InstallSnapshot(
+        to=TO, sender=SENDER, term=Term(1), snapshot=snapshot, offset=offset, data=bytes(size)
+    )
+
+
+async def test_bytes_of_a_snapshot_take_turns_with_everything_else(outbox: Outbox) -> None:
+    """A heartbeat waits for one frame of them at most, and they wait for one frame of others."""
+    assert outbox.offer(chunk(4_000)) is None
+    for ticket in range(3):
+        assert outbox.offer(read(ticket)) is None
+    size = message_bytes(read(0))
+    frames = [outbox.take(size) for _ in range(5)]
+    assert frames == [[read(0)], [chunk(4_000)], [read(1)], [read(2)], []]
+
+
+async def test_bytes_of_a_snapshot_leave_at_once_if_nothing_else_waits(outbox: Outbox) -> None:
+    assert outbox.offer(chunk(4_000)) is None
+    async with asyncio.timeout(5):
+        await outbox.wait()
+    assert outbox.take(1) == [chunk(4_000)]
+    assert outbox.offer(chunk(4_000, 4_000)) is None
+    assert outbox.take(1) == [chunk(4_000, 4_000)]
+
+
+async def test_of_snapshots_only_the_newest_bytes_wait(outbox: Outbox) -> None:
+    assert outbox.offer(chunk(4_000)) is None
+    assert outbox.offer(chunk(4_000, 4_000)) is DropReason.QUEUE_FULL
+    assert len(outbox) == 1
+    assert outbox.take(10_000) == [chunk(4_000, 4_000)]
+    assert outbox.offer(chunk(8_000)) is DropReason.TOO_LARGE
+
+
+async def test_bytes_of_a_snapshot_neither_fill_the_queue_nor_survive_it(outbox: Outbox) -> None:
+    assert outbox.offer(chunk(7_000)) is None
+    assert outbox.offer(propose(7_000)) is None
+    assert outbox.close() == 2
+    outbox.open()
+    assert outbox.take(20_000) == []

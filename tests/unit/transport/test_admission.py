@@ -1,0 +1,346 @@
+"""Which data directory may speak for which member: newcomers, lost disks, removed nodes."""
+
+import msgspec
+import pytest
+
+from kvorum.raft.types import Index, NodeId
+from kvorum.transport.identity import generation
+from kvorum.transport.introduction import Assignment, RefusalKind
+from tests.unit.transport.parties import FIRST, FOUR, ONE, THREE, TWO, Party, dial, kind_of
+
+FOUR_17 = NodeId(f"{FOUR}#17")
+TWO_1E = NodeId(f"{TWO}#1e")
+KNOWN = {ONE: "uid-1", TWO: "uid-2", THREE: "uid-3"}
+
+
+def member_one(**state: object) -> Party:
+    """Node 1 of a cluster that runs: everybody has introduced himself."""
+    return Party(ONE, **{"commit": 99, "uids": KNOWN, **state})  # type: ignore[arg-type] # keywords
+
+
+def fresh(member: NodeId, **state: object) -> Party:
+    """A node with an empty data directory."""
+    return Party(member, **{"virgin": True, "uid": "uid-new", **state})  # type: ignore[arg-type]
+
+
+def test_the_entry_in_an_id() -> None:
+    assert generation(ONE) == 0
+    assert generation(FOUR_17) == 0x17
+
+
+# --- newcomers -------------------------------------------------------------------------
+
+FIVE = (*FIRST, FOUR_17)
+
+
+@pytest.mark.parametrize(
+    ("what", "receiver", "caller", "kind"),
+    [
+        ("first start of all", Party(ONE, virgin=True), fresh(TWO), None),
+        ("first start, the others are ahead", member_one(uids={}), fresh(TWO), None),
+        ("back before its first entry", member_one(), fresh(TWO, uid="uid-2"), None),
+        ("nobody's address", member_one(), fresh(FOUR), RefusalKind.STRANGER),
+        (
+            "nobody's address, configured as if it were a member",
+            member_one(),
+            fresh(FOUR, members=(*FIRST, FOUR), cluster_id="cluster-b"),
+            RefusalKind.OTHER_CLUSTER,
+        ),
+        (
+            "added under its address",
+            member_one(members=FIVE, index=0x17),
+            fresh(FOUR),
+            RefusalKind.ASSIGNED,
+        ),
+        (
+            "added; it comes from another first configuration",
+            member_one(members=FIVE, index=0x17),
+            fresh(FOUR, cluster_id="cluster-b"),
+            RefusalKind.ASSIGNED,
+        ),
+        (
+            "added, but that may yet be undone",
+            member_one(members=FIVE, index=0x17, commit=0x16),
+            fresh(FOUR),
+            RefusalKind.STRANGER,
+        ),
+        ("it has taken the id", member_one(members=FIVE, index=0x17), fresh(FOUR_17), None),
+        ("it knows an entry that we do not", member_one(commit=0x16), fresh(FOUR_17), None),
+        ("it was removed meanwhile", member_one(index=0x20), fresh(FOUR_17), RefusalKind.STRANGER),
+        ("a lost disk", member_one(), fresh(TWO), RefusalKind.LOST_DISK),
+        (
+            "a lost disk, started with other variables",
+            member_one(),
+            fresh(TWO, cluster_id="cluster-b"),
+            RefusalKind.LOST_DISK,
+        ),
+        (
+            "replaced: the old id may still be a voter of the joint membership",
+            member_one(members=(*FIRST, TWO_1E), index=0x1E),
+            fresh(TWO),
+            RefusalKind.ASSIGNED,
+        ),
+        (
+            "replaced, and lost again",
+            member_one(members=(ONE, THREE, TWO_1E), index=0x20, uids={**KNOWN, TWO_1E: "uid-5"}),
+            fresh(TWO),
+            RefusalKind.LOST_DISK,
+        ),
+        (
+            "replaced; we have not heard of it",
+            member_one(commit=0x1D),
+            fresh(TWO_1E, members=()),
+            None,
+        ),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_a_virgin_caller(what: str, receiver: Party, caller: Party, kind: str | None) -> None:
+    refusal = receiver.judge(caller.hello(ONE))
+    assert kind_of(refusal) == kind, what
+
+
+def test_an_assignment_reaches_the_newcomer() -> None:
+    one = member_one(members=FIVE, index=0x17)
+    four = fresh(FOUR, cluster_id="cluster-b")
+    refusal = dial(four, one)
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.ASSIGNED
+    assert f"{FOUR} is member {FOUR_17} of cluster cluster-a" in refusal.text
+    assert four.registrar.assigned == [Assignment(FOUR_17, "cluster-a")]
+    assert not four.registrar.removed
+
+
+@pytest.mark.parametrize("assigned", ["", FOUR, f"{TWO}#17", f"{FOUR}#x", "nonsense"])
+def test_only_an_id_at_its_own_address_is_taken(assigned: str) -> None:
+    one, four = member_one(members=FIVE, index=0x17), fresh(FOUR)
+    reply = msgspec.structs.replace(one.answer(four.hello(ONE)), assigned=assigned)
+    assert four.handshake.conclude(ONE, reply) is not None
+    assert not four.registrar.assigned
+
+
+def test_nobody_with_a_past_takes_another_id() -> None:
+    one, four = member_one(members=FIVE, index=0x17), fresh(FOUR)
+    reply = one.answer(four.hello(ONE))
+    four.registrar.virgin = False
+    four.handshake.conclude(ONE, reply)
+    assert not four.registrar.assigned
+
+
+def test_a_newcomer_without_peers_learns_its_later_id_from_a_call() -> None:
+    """Added, removed and added again before anybody reached it."""
+    four = fresh(FOUR_17, members=())
+    later = NodeId(f"{FOUR}#2a")
+    one = member_one(members=(*FIRST, later), index=0x2A)
+    refusal = four.judge(one.hello(later))
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.RENAMED
+    assert refusal.assigned == later
+    told = one.handshake.conclude(later, four.handshake.reply(refusal))
+    assert told is not None
+    assert told.kind == RefusalKind.RENAMED
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ("not decided", {"receiver_committed": False}),
+        ("another cluster", {"cluster_id": "cluster-b"}),
+        ("no later id", {"receiver_member": NodeId(f"{FOUR}#16")}),
+        ("another address", {"receiver_member": NodeId(f"{TWO}#2a")}),
+        ("no id", {"receiver_member": NodeId("#2a")}),
+    ],
+)
+def test_no_other_call_renames_a_newcomer(what: str, changes: dict[str, object]) -> None:
+    later = NodeId(f"{FOUR}#2a")
+    one = member_one(members=(*FIRST, later), index=0x2A)
+    hello = one.hello(later, **changes)
+    refusal = fresh(FOUR_17, members=()).judge(hello)
+    assert refusal is not None
+    assert refusal.kind in {RefusalKind.WRONG_RECEIVER, RefusalKind.OTHER_CLUSTER}, what
+    old = Party(FOUR_17, members=())
+    assert kind_of(old.judge(one.hello(later))) == RefusalKind.WRONG_RECEIVER
+
+
+def test_a_newcomer_listens_to_whoever_leads_it() -> None:
+    """It knows nobody; those who call it know the entry that added it."""
+    four = fresh(FOUR_17, members=())
+    assert four.judge(member_one(members=FIVE, index=0x17).hello(FOUR_17)) is None
+
+
+# --- lost disks ------------------------------------------------------------------------
+
+
+def test_a_lost_disk_is_told_by_whoever_dials_its_place() -> None:
+    one, two = member_one(), fresh(TWO)
+    refusal = dial(one, two)
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.LOST_DISK
+    assert one.registrar.lost == [TWO]
+    assert "`kvorum recover`" in refusal.text
+
+
+def test_what_a_caller_says_of_itself_costs_no_member_its_place() -> None:
+    """Somebody's SELF_ADDRESS may be wrong: only what answers at the address counts."""
+    one = member_one()
+    assert kind_of(one.judge(fresh(TWO).hello(ONE))) == RefusalKind.LOST_DISK
+    assert not one.registrar.lost
+
+
+@pytest.mark.parametrize(
+    ("what", "two", "is_lost"),
+    [
+        ("same cluster", fresh(TWO), True),
+        ("other variables, but it means us", fresh(TWO, cluster_id="cluster-b"), True),
+        (
+            "another cluster that forms there",
+            fresh(TWO, members=(TWO, FOUR), cluster_id="cluster-b"),
+            False,
+        ),
+        ("the same disk", fresh(TWO, uid="uid-2"), False),
+        ("not virgin", Party(TWO, uid="uid-9"), False),
+    ],
+)
+def test_what_counts_as_a_lost_disk(what: str, two: Party, is_lost: bool) -> None:
+    one = member_one()
+    dial(one, two)
+    assert bool(one.registrar.lost) == is_lost, what
+
+
+def test_a_virgin_node_judges_nobodys_disk() -> None:
+    one = Party(ONE, virgin=True, uids=KNOWN)
+    dial(one, fresh(TWO))
+    assert not one.registrar.lost
+
+
+def test_a_replaced_member_is_not_lost_again() -> None:
+    one = member_one(members=(*FIRST, TWO_1E), index=0x1E)
+    dial(one, fresh(TWO))
+    assert not one.registrar.lost
+
+
+def test_who_lost_its_disk_takes_no_part_until_it_is_replaced() -> None:
+    """Others, who do not know it yet, might believe its votes (§3.8)."""
+    one, two = member_one(), fresh(TWO)
+    assert two.judge(Party(THREE).hello(TWO)) is None
+    dial(two, one)
+    assert TWO in two.standing.disowned
+    assert kind_of(two.judge(Party(THREE).hello(TWO))) == RefusalKind.LOST_DISK
+    assert kind_of(two.handshake.judge_again(Party(THREE).hello(TWO))) == RefusalKind.LOST_DISK
+    replaced = member_one(members=(*FIRST, TWO_1E), index=0x1E)
+    assert kind_of(two.judge(replaced.hello(TWO_1E))) == RefusalKind.RENAMED
+
+
+def test_a_disk_with_a_past_under_the_wrong_id() -> None:
+    one, two = member_one(), Party(TWO, uid="uid-9")
+    refusal = one.judge(two.hello(ONE))
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.OTHER_DATA
+    assert "two processes" in refusal.text
+    assert kind_of(dial(one, two)) == RefusalKind.OTHER_DATA
+
+
+# --- removed, and not yet heard of -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "receiver", "caller", "kind"),
+    [
+        (
+            "removed",
+            member_one(members=(ONE, THREE), index=0x20),
+            Party(TWO, index=0x10),
+            RefusalKind.REMOVED,
+        ),
+        (
+            "removed, though it knows later entries: it will be told by those who do, too",
+            member_one(members=(ONE, THREE), index=0x20),
+            Party(TWO, index=0x21),
+            None,
+        ),
+        (
+            "leaving, but that may yet be undone (it may lead until then, §4.2.2)",
+            member_one(members=(ONE, THREE), index=0x20, commit=0x1F),
+            Party(TWO, index=0x10),
+            None,
+        ),
+        (
+            "added later than we know",
+            member_one(commit=0x16),
+            Party(FOUR_17, FIVE, index=0x17),
+            None,
+        ),
+        (
+            "added later than we know; it catches up itself",
+            member_one(index=0x10, commit=0x16),
+            Party(FOUR_17, index=0x10),
+            None,
+        ),
+        (
+            "we know nobody",
+            Party(ONE, members=(), index=0, commit=5),
+            Party(TWO, index=0x17),
+            None,
+        ),
+        ("never a member", member_one(), Party(FOUR), RefusalKind.STRANGER),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_a_caller_that_is_no_member(
+    what: str, receiver: Party, caller: Party, kind: str | None
+) -> None:
+    assert kind_of(receiver.judge(caller.hello(ONE))) == kind, what
+
+
+def test_a_removed_node_is_told() -> None:
+    one = member_one(members=(ONE, THREE), index=0x20)
+    two = Party(TWO, index=0x10)
+    refusal = dial(two, one)
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.REMOVED
+    (why,) = two.registrar.removed
+    assert f"member {TWO} is not among {ONE}, {THREE}, the members since entry 32" in why
+    assert f"`kvorum member add {TWO}`" in why
+
+
+def test_another_cluster_removes_nobody() -> None:
+    one = member_one(members=(ONE, THREE), index=0x20)
+    two = Party(TWO, index=0x10)
+    reply = one.answer(two.hello(ONE))
+    two.handshake.conclude(ONE, msgspec.structs.replace(reply, cluster_id="cluster-b"))
+    assert not two.registrar.removed
+
+
+# --- standing ---------------------------------------------------------------------------
+
+
+def test_who_leaves_stays_in_touch_until_that_is_decided_and_a_moment_longer() -> None:
+    one = member_one(commit=0x10)
+    one.standing.set(Index(0x20), (ONE, THREE))
+    one.standing.release(now_s=1000.0)
+    assert one.standing.knows(TWO)
+    assert set(one.standing.peers) == {TWO, THREE}
+    one.registrar.commit = 0x20
+    one.standing.release(now_s=2000.0)
+    assert one.standing.knows(TWO)
+    one.standing.release(now_s=2000.9)
+    assert one.standing.knows(TWO)
+    one.standing.release(now_s=2001.1)
+    assert not one.standing.knows(TWO)
+    assert one.standing.peers == (THREE,)
+
+
+def test_a_membership_that_is_undone_brings_back_who_left() -> None:
+    one = member_one(commit=0x10)
+    one.standing.set(Index(0x20), (ONE, THREE))
+    one.standing.set(Index(0), FIRST)
+    one.standing.release(now_s=1000.0)
+    one.standing.release(now_s=2000.0)
+    assert one.standing.peers == (TWO, THREE)
+
+
+def test_nobody_leaves_by_what_the_disk_remembers() -> None:
+    """The first members of long ago are not dialled again at every start."""
+    one = Party(ONE, members=(ONE, FOUR_17), index=0x20)
+    assert one.standing.peers == (FOUR_17,)
+    assert not one.standing.knows(TWO)
