@@ -159,14 +159,7 @@ def time_out(core: Core) -> None:
 
 
 def make_leader(
-    number: int = 1,
-    *,
-    voters: int = 3,
-    term: int = 1,
-    log: Sequence[Entry] = (),
-    base: EntryId = ORIGIN,
-    membership: Membership | None = None,
-    **limits: int,
+    number: int = 1, *, voters: int = 3, term: int = 1, log: Sequence[Entry] = (), **limits: int
 ) -> Core:
     """The elected leader of ``term``, its no-op saved and sent but not acknowledged."""
     core = make_core(
@@ -174,8 +167,6 @@ def make_leader(
         voters=voters,
         term=term - 1,
         log=log,
-        base=base,
-        membership=membership,
         core_options=options(number, **limits),
     )
     elect(core)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
+from kvorum.raft.membership import AddLearner, Change, Promote, Remove, Replace, address_of
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Entry, HardState, NodeId, Term
 from tests.support.raft_cluster import Cluster
@@ -49,7 +50,7 @@ class Player:
     def play(self, words: list[str]) -> None:
         self.trace.command(" ".join(words))
         name, *rest = words
-        for table in (self._time(), self._nodes(), self._network()):
+        for table in (self._time(), self._nodes(), self._changes(), self._network()):
             if name in table:
                 table[name](rest)
                 return
@@ -76,6 +77,45 @@ class Player:
             "sync": self._sync,
             "show": self._show,
         }
+
+    def _changes(self) -> dict[str, Callable[[list[str]], None]]:
+        cluster = self.cluster
+        return {
+            "add": lambda rest: self._change(rest[0], AddLearner(rest[1])),
+            "promote": lambda rest: self._change(rest[0], Promote(self._member(rest))),
+            "remove": lambda rest: self._change(rest[0], Remove(self._member(rest))),
+            "replace": lambda rest: self._change(rest[0], Replace(self._member(rest))),
+            "join": lambda rest: _discard(cluster.join(int(rest[0]))),
+            "snapshot": self._snapshot,
+            "slow-load": lambda rest: cluster.slow_load(int(rest[0])),
+            "load": self._load,
+            "transfer": self._transfer,
+            "unable": lambda rest: cluster.set_able(int(rest[0]), able=False),
+            "able": lambda rest: cluster.set_able(int(rest[0]), able=True),
+        }
+
+    def _change(self, number: str, change: Change) -> None:
+        _discard(self.cluster.change(int(number), change))
+
+    def _member(self, rest: list[str]) -> NodeId:
+        """Who is meant by the second number: as the node named first sees it, if it does."""
+        node = self.cluster[int(rest[0])].running.membership.at_address(rest[1])
+        return node or NodeId(rest[1])
+
+    def _snapshot(self, rest: list[str]) -> None:
+        """``snapshot 1 keep=2``: two entries that it covers stay in the log."""
+        keep = int(rest[1].removeprefix("keep=")) if len(rest) > 1 else 0
+        if not self.cluster.snapshot(int(rest[0]), keep):
+            raise ScriptError(f"snapshot {rest[0]}: nothing new is applied")
+
+    def _load(self, rest: list[str]) -> None:
+        if not self.cluster.load(int(rest[0])):
+            raise ScriptError(f"load {rest[0]}: no snapshot is complete")
+
+    def _transfer(self, rest: list[str]) -> None:
+        refusal = self.cluster.transfer(int(rest[0]), int(rest[1]) if len(rest) > 1 else None)
+        if refusal:
+            self.trace.lines.append(f"refused: {refusal}")
 
     def _network(self) -> dict[str, Callable[[list[str]], None]]:
         cluster, net = self.cluster, self.cluster.net
@@ -149,6 +189,9 @@ def _word_selector(word: str) -> Selector:
     sender, receiver = _link(word)
 
     def fits(message: Message) -> bool:
-        return sender in ("", message.sender) and receiver in ("", message.to)
+        return sender in ("", address_of(message.sender)) and receiver in (
+            "",
+            address_of(message.to),
+        )
 
     return fits

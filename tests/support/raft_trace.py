@@ -20,6 +20,7 @@ from kvorum.raft.messages import (
     VoteResponse,
 )
 from kvorum.raft.ready import Event, EventKind, Ready
+from kvorum.raft.state import State
 from kvorum.raft.types import Entry, EntryId, EntryKind
 from tests.support.raft_cluster import Member, Observer
 
@@ -223,5 +224,11 @@ def summary(node: Member) -> str:
     terms = " ".join(begin + [str(term) for term in node.terms])
     return (
         f"{node.node}: {state.role} term={state.term} log=[{terms}] "
-        f"stable={log.stable} commit={log.commit}"
+        f"stable={log.stable} commit={log.commit}{_members(state)}"
     )
+
+
+def _members(state: State) -> str:
+    """Told only once there has been a change."""
+    changed = state.memberships.latest_index > 0 or not state.membership.voters
+    return f" [{state.membership.describe() or 'nobody'}]" if changed else ""

@@ -37,9 +37,11 @@ def _adopt_memberships(state: State, entries: Sequence[Entry]) -> None:
 
 
 def _change_membership(state: State) -> None:
+    before = state.membership
     state.use_latest_membership()
-    index = state.memberships.latest_index
-    state.tell(EventKind.MEMBERSHIP, why=f"since {index}: {state.membership.describe()}")
+    if state.membership != before:
+        index = state.memberships.latest_index
+        state.tell(EventKind.MEMBERSHIP, why=f"since {index}: {state.membership.describe()}")
 
 
 def commit_to(state: State, index: Index) -> None:
