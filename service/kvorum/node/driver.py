@@ -85,7 +85,7 @@ class Driver:
         self._inbox: list[Message] = []
         self._saving: tuple[Save, Future[None]] | None = None
         self._is_removed = False  # whoever asked for that is answered first
-        self._loaded: tuple[Snapshot, StateMachine] | None = None
+        self._loaded: tuple[Snapshot, StateMachine, Future[None]] | None = None
         self._offered: tuple[Snapshot, Index] | None = None
         self._reign: tuple[Term, NodeId | None] = (Term(0), None)
 
@@ -113,10 +113,16 @@ class Driver:
             self._reads.close()
             self._upkeep.close()
 
-    def install(self, snapshot: Snapshot, machine: StateMachine) -> None:
-        """A snapshot from the leader is loaded: take it over at the next turn."""
-        self._loaded = (snapshot, machine)
+    def install(self, snapshot: Snapshot, machine: StateMachine) -> "Future[None]":
+        """A snapshot from the leader is loaded: take it over at the next turn.
+
+        Done when that has happened, or the snapshot turned out to be old; whatever is not
+        needed any more is then in ``machine``.
+        """
+        done: Future[None] = asyncio.get_running_loop().create_future()
+        self._loaded = (snapshot, machine, done)
         self._wake.set()
+        return done
 
     def offer(self, snapshot: Snapshot, keep_from: Index) -> None:
         """A snapshot of our own is durable: the log before ``keep_from`` may go (§5.1)."""
@@ -251,9 +257,10 @@ class Driver:
     def _take_snapshots(self) -> None:
         """The core and the state machine go over to a leader's snapshot in one step."""
         if self._loaded is not None:
-            (snapshot, machine), self._loaded = self._loaded, None
+            (snapshot, machine, done), self._loaded = self._loaded, None
             if self._core.install(snapshot):
                 self._applier.replace_state(machine)
+            done.set_result(None)
         if self._offered is not None:
             (snapshot, keep_from), self._offered = self._offered, None
             self._core.offer(snapshot, keep_from)

@@ -5,7 +5,7 @@ The process and the simulator run exactly this; only the ports differ.
 
 import asyncio
 import logging
-from asyncio import TaskGroup
+from asyncio import Future, TaskGroup
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -81,6 +81,7 @@ class Member:
         self.reads = Reads(options, clock, self.leadership, self._metrics, wake.set)
         self.log_time = LogTime(clock)
         self.log_time.observe(self.machine.time_ms)
+        self._freezing = asyncio.Lock()
         self._taker = self._snapshot_taker()
         self._collector = self._snapshot_collector()
         self.state_check = self._state_check()
@@ -144,6 +145,7 @@ class Member:
             clock=self._ports.clock,
             metrics=self._state_metrics,
             taken=self._on_snapshot,
+            freezing=self._freezing,
         )
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
@@ -167,10 +169,11 @@ class Member:
             peers=self._ports.peers,
             metrics=self._state_metrics,
             install=self._install,
+            freezing=self._freezing,
         )
 
-    def _install(self, snapshot: Snapshot, machine: StateMachine) -> None:
-        self.driver.install(snapshot, machine)
+    def _install(self, snapshot: Snapshot, machine: StateMachine) -> "Future[None]":
+        return self.driver.install(snapshot, machine)
 
     def _state_check(self) -> StateCheck:
         check = StateCheck(

@@ -6,7 +6,7 @@ verified and turned into a state machine beside the one that serves.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from kvorum.errors import SnapshotDamaged
 from kvorum.mvcc.state_machine import StateMachine
@@ -87,7 +87,9 @@ class SnapshotSender:
 class SnapshotCollector:
     """Stores the leader's chunks; a complete snapshot is loaded, then ``install`` is called.
 
-    ``install`` takes both over in one step, or ignores them if they came too late.
+    ``install`` takes both over in one step, or ignores them if they came too late. What then
+    is not needed any more is given back little by little: freeing a million keys at once
+    would be a pause. ``freezing`` is held by whoever reads the state.
     """
 
     def __init__(
@@ -98,7 +100,8 @@ class SnapshotCollector:
         store: SnapshotStore,
         peers: Peers,
         metrics: StateMetrics,
-        install: Callable[[Snapshot, StateMachine], None],
+        install: Callable[[Snapshot, StateMachine], Awaitable[None]],
+        freezing: asyncio.Lock,
     ) -> None:
         self._core = core
         self._machine = machine
@@ -106,6 +109,7 @@ class SnapshotCollector:
         self._peers = peers
         self._metrics = metrics
         self._install = install
+        self._freezing = freezing
         self._chunk: InstallSnapshot | None = None  # the newest one that waits
         self._wake = asyncio.Event()
 
@@ -166,4 +170,7 @@ class SnapshotCollector:
             "loaded a snapshot from the leader",
             extra={"index": snapshot.last.index, "bytes": snapshot.size_bytes},
         )
-        self._install(snapshot, machine)
+        await self._install(snapshot, machine)
+        async with self._freezing:
+            for _ in machine.drain():
+                await asyncio.sleep(0)

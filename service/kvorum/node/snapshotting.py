@@ -25,7 +25,10 @@ RETRY_S = 30.0
 
 
 class SnapshotTaker:
-    """``taken`` is called with each new snapshot once it is durable."""
+    """``taken`` is called with each new snapshot once it is durable.
+
+    ``freezing`` is held while the state is read.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class SnapshotTaker:
         clock: Clock,
         metrics: StateMetrics,
         taken: Callable[[Snapshot], None],
+        freezing: asyncio.Lock,
     ) -> None:
         self._options = options
         self._core = core
@@ -45,6 +49,7 @@ class SnapshotTaker:
         self._clock = clock
         self._metrics = metrics
         self._taken = taken
+        self._freezing = freezing
         self._wanted = asyncio.Event()
         self._log_bytes = 0  # applied since the last snapshot
         self._retry_s = 0.0  # not before
@@ -72,7 +77,8 @@ class SnapshotTaker:
         """Until cancelled."""
         while True:
             await self._wanted.wait()
-            await self._take()
+            async with self._freezing:
+                await self._take()
             self._wanted.clear()
 
     async def _take(self) -> None:
