@@ -54,10 +54,10 @@ class Changes:
             return  # perhaps the last but one voter is about to be removed
         if len(leaders) != 1 or any(self._is_member(lost) for lost in self._lost):
             return
-        core = self._cluster[leaders[0]].running
-        membership = core.membership
-        if core.state.next_decision is not None or len(membership.voters) < 3:
-            return
+        cores = self._cluster.running.values()
+        membership = self._cluster[leaders[0]].running.membership
+        if any(core.state.next_decision for core in cores) or len(membership.voters) < 3:
+            return  # with a change under way, its new voters may be needed too
         node = membership.voters[which % len(membership.voters)]
         if node in self._cluster.members and not membership.is_joint:
             self._lost.add(node)
