@@ -5,10 +5,18 @@ stream it dialled; answers come back on the peer's own stream. A link is therefo
 one-way, and either direction may fail or recover alone.
 
 What this package promises to the node: messages between two nodes arrive in the
-order they were sent, at most once, or not at all. It never buffers for a peer that
+order they were sent (bytes of a snapshot may be overtaken), at most once, or not at
+all, and only from whoever may speak for the member that they name. It never buffers for a peer that
 is away (Raft repeats what matters; stale traffic only delays the recovery), never
 blocks the sender, and never ends because of what a peer does.
 
-Only ``codec`` and the two gRPC ends (``link``, ``server``) see protobuf or gRPC
-types; ``tools/generate_proto.py`` writes ``pb`` from ``proto/raft.proto``.
+Who that is, ``handshake`` decides: by the node's configuration, by the membership
+(``standing``), and by the data directories that introduced themselves in the log
+(``admission``). What it learns about the node itself (that it was given another id, or
+removed) and about others (that a disk is lost) it tells the node, an
+:class:`~kvorum.transport.identity.Registrar`.
+
+Only ``encoding``, ``decoding`` and ``introduction_codec`` see protobuf types, only the two
+ends (``link``, and ``server`` with ``reception`` and ``unary``) see gRPC;
+``tools/generate_proto.py`` writes ``pb`` from ``proto/raft.proto``.
 """

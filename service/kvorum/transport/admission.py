@@ -34,6 +34,10 @@ class Admission:
         self._standing = standing
         self._registrar = registrar
 
+    @property
+    def _is_virgin(self) -> bool:
+        return self._registrar.is_virgin()
+
     # --- callers -----------------------------------------------------------------------
 
     def judge_form(self, hello: Hello) -> Refusal | None:
@@ -59,7 +63,7 @@ class Admission:
         younger than the cluster.
         """
         member = self._standing.at(hello.sender_address)
-        if not hello.virgin or self._registrar.is_virgin() or member is None:
+        if not hello.virgin or member is None:
             return None
         if not self._standing.is_decided(hello.member):
             return None  # it knows a later entry than this node
@@ -99,7 +103,7 @@ class Admission:
             return Refusal(RefusalKind.LOST_DISK, standing.disowned)
         if standing.knows(member):
             return self._judge_data(member, hello.uid, is_virgin=hello.virgin)
-        if hello.virgin and (self._registrar.is_virgin() or standing.is_decided(member)):
+        if hello.virgin and (self._is_virgin or standing.is_decided(member)):
             return self._stranger(hello)
         if standing.is_gone(member, hello.membership_index):
             return self._removed(hello) if standing.index else self._stranger(hello)
@@ -145,9 +149,9 @@ class Admission:
         """Tell the node what follows for it from an answer of ``peer``, whatever it was."""
         if reply.protocol_version != PROTOCOL_VERSION:
             return
-        is_virgin = self._registrar.is_virgin()
+        is_virgin = self._is_virgin
         is_ours = reply.cluster_id == self._options.cluster_id
-        if not is_virgin and self._shows_lost_disk(peer, reply, is_ours=is_ours):
+        if self._shows_lost_disk(peer, reply, is_ours=is_ours):
             self._registrar.on_lost(peer)
         match reply.refusal:
             case RefusalKind.ASSIGNED if is_virgin:
@@ -192,7 +196,7 @@ class Admission:
         )
 
     def _is_other_disk(self, member: NodeId, uid: str) -> bool:
-        return self._registrar.uid_of(member) not in (None, uid)
+        return self._registrar.uid_of(member) not in (None, uid) and not self._is_virgin
 
     def _lost(self, member: NodeId) -> Refusal:
         return Refusal(
@@ -215,7 +219,7 @@ class Admission:
         own = self._options
         return (
             hello.receiver_committed
-            and self._registrar.is_virgin()
+            and self._is_virgin
             and address_of(sought) == own.self_address
             and generation(sought) > generation(own.member_id)
         )

@@ -85,7 +85,11 @@ class Reception:
     def guests(self) -> tuple[NodeId, ...]:
         """Callers that may be members of whom this node has not heard yet."""
         knows = self._standing.knows
-        return tuple(each.member for each in self._callers.values() if not knows(each.member))
+        return tuple(
+            caller.member
+            for caller in self._callers.values()
+            if not caller.cut and not knows(caller.member)
+        )
 
     def review(self) -> None:
         """End the streams of those who would be refused by now."""

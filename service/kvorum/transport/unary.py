@@ -164,13 +164,17 @@ class UnaryService:
         )
 
     async def _check_sender(self, sender: NodeId, context: Context) -> None:
-        if sender in self._standing.peers and not self._standing.disowned:
+        standing = self._standing
+        if standing.disowned:
+            code = grpc.StatusCode.PERMISSION_DENIED
+            await self._refuse(context, code, RefusalKind.LOST_DISK, standing.disowned)
+        if sender in standing.peers:
             return
         await self._refuse(
             context,
             grpc.StatusCode.PERMISSION_DENIED,
             RefusalKind.STRANGER,
-            f"{shown(sender)} is none of this node's peers ({', '.join(self._standing.peers)})",
+            f"{shown(sender)} is none of this node's peers ({', '.join(standing.peers)})",
         )
 
     async def _refuse(

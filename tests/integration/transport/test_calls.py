@@ -136,6 +136,17 @@ async def test_unary_calls_need_a_member_as_sender(node: Node, channel: aio.Chan
     assert node.inbox == []
 
 
+async def test_a_node_that_lost_its_disk_answers_no_unary_call(
+    node: Node, channel: aio.Channel
+) -> None:
+    node.transport._standing.disowned = "the disk is lost"
+    stub: Any = raft_pb2_grpc.RaftServiceStub(channel)
+    request = pb.RequestForVoteRequest(term=7, candidateId=peer_of(node))
+    failed = await failure(stub.RequestForVote(request, metadata=OURS))
+    assert failed == (grpc.StatusCode.PERMISSION_DENIED, "the disk is lost")
+    assert node.inbox == []
+
+
 async def test_a_unary_call_that_nobody_answers_expires(node: Node, channel: aio.Channel) -> None:
     stub: Any = raft_pb2_grpc.RaftServiceStub(channel)
     request = pb.RequestForVoteRequest(term=7, candidateId=peer_of(node))

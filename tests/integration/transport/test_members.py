@@ -95,12 +95,13 @@ async def test_a_removed_member_is_told_and_let_go_of(
 
 async def test_what_waits_for_a_removed_member_still_leaves(cluster: Cluster) -> None:
     """The commit index that covers its removal is the last thing it hears (§4.2.2)."""
-    one, two, _ = await pair(cluster, leave_grace_ms=0)
+    one, two, _ = await pair(cluster, leave_grace_ms=0, stop_grace_ms=60_000)
     last = [append(one.member, two.member, bytes(1 << 20), index) for index in range(1, 9)]
     one.transport.send(last)
     one.set_members(0x20, one.member)
     await eventually(lambda: len(two.inbox) == len(last))
     assert two.inbox == last
+    await eventually(lambda: one.recorder.forgot[two.member])
 
 
 async def test_a_removal_that_is_not_decided_cuts_nobody_off(cluster: Cluster) -> None:
@@ -134,6 +135,17 @@ async def test_a_newcomer_gets_its_id(cluster: Cluster, caplog: pytest.LogCaptur
     )
     await exchange(one, again, 1)
     await exchange(again, one, 2)
+
+
+async def test_a_newcomer_whose_id_is_out_of_date_learns_the_next_one(cluster: Cluster) -> None:
+    """Added, removed and added again: nobody else calls it, and it knows nobody to call."""
+    one, two, addresses = await pair(cluster)
+    old, new = NodeId(f"{addresses[2]}#17"), NodeId(f"{addresses[2]}#2a")
+    three = await cluster.start_one(options_with_id(addresses, 3, old), FakeRegistrar(virgin=True))
+    one.set_members(0x2A, one.member, two.member, new)
+    await eventually(lambda: three.registrar.assigned)
+    assert three.registrar.assigned[0] == Assignment(new, "cluster-a")
+    assert three.inbox == []
 
 
 async def test_a_lost_disk_is_noticed_and_the_node_replaced(cluster: Cluster) -> None:

@@ -37,6 +37,7 @@ FIVE = (*FIRST, FOUR_17)
     ("what", "receiver", "caller", "kind"),
     [
         ("first start of all", Party(ONE, virgin=True), fresh(TWO), None),
+        ("no uid means anything yet", Party(ONE, virgin=True, uids=KNOWN), fresh(TWO), None),
         ("first start, the others are ahead", member_one(uids={}), fresh(TWO), None),
         ("back before its first entry", member_one(), fresh(TWO, uid="uid-2"), None),
         ("nobody's address", member_one(), fresh(FOUR), RefusalKind.STRANGER),
@@ -168,6 +169,18 @@ def test_a_newcomer_listens_to_whoever_leads_it() -> None:
     assert four.judge(member_one(members=FIVE, index=0x17).hello(FOUR_17)) is None
 
 
+def test_a_newcomer_that_has_yet_to_take_its_id_is_no_refusal_to_worry_about() -> None:
+    one = member_one(members=FIVE, index=0x17)
+    four = fresh(FOUR, cluster_id="cluster-b")
+    reply = four.answer(one.hello(FOUR_17))
+    assert not reply.accepted
+    refusal = one.handshake.conclude(FOUR_17, reply)
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.RENAMED
+    settled = Party(FOUR, cluster_id="cluster-b")
+    assert kind_of(dial(one, settled)) == RefusalKind.OTHER_CLUSTER
+
+
 # --- lost disks ------------------------------------------------------------------------
 
 
@@ -282,6 +295,7 @@ def test_a_disk_with_a_past_under_the_wrong_id() -> None:
             Party(TWO, index=0x17),
             None,
         ),
+        ("we know nobody, and it is behind, too", Party(ONE, members=()), Party(TWO), None),
         ("never a member", member_one(), Party(FOUR), RefusalKind.STRANGER),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
