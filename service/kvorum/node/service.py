@@ -152,6 +152,7 @@ class KvService:
 
     def catch_up(self) -> "Future[None]":
         """Done once everything acknowledged before the call is applied here (§6.4)."""
+        self._fence.check()
         barrier = _Barrier()
         self._reads.submit(barrier)
         return barrier.future

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from prometheus_client import CollectorRegistry
 
-from kvorum.errors import Forbidden, TooLarge
+from kvorum.errors import Forbidden, Rejected, TooLarge
 from kvorum.mvcc.command import Command, CompareAndSet, Delete, Put, decode_batch, encode_batch
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.state_machine import StateMachine
@@ -363,3 +363,11 @@ async def test_a_page_is_a_copy_that_a_truncation_does_not_reach() -> None:
     )
     assert [shown.index for shown in page.entries] == [1, 2, 3]
     assert bench.service.cluster_log(1, 10).last_index == 2
+
+
+async def test_a_node_that_stopped_serving_does_not_pretend_to_catch_up() -> None:
+    bench = ServiceBench()
+    bench.fence.raise_for("it was removed from the cluster")
+    with pytest.raises(Rejected, match="stopped serving: it was removed from the cluster"):
+        bench.service.catch_up()
+    assert bench.reads.pending == 0
