@@ -45,7 +45,7 @@ def recover(fs: FileSystem, data_dir: Path, *, confirmed: bool, console: Console
         )
         if not confirmed and not _confirms(identity.node_id, console):
             return UNCONFIRMED
-        report = rescue(fs, data_dir, cluster_id=secrets.token_hex(8), uid=secrets.token_hex(16))
+        report = rescue(fs, data_dir, cluster_id=secrets.token_hex(8), uid=secrets.token_hex(8))
     except KvorumError as error:
         console.warn(f"kvorum: {error}")
         return FAILED
@@ -79,6 +79,6 @@ def _described(name: str, report: RescueReport) -> str:
     return (
         f"{name} is the only voter of the new cluster {report.cluster_id}, as "
         f"{report.member_id}.\n"
-        f"Kept: {base}, and the log up to entry {report.last.index} of term {report.last.term}; "
-        f"{report.unconfirmed} of its entries were not known to be committed, and are now."
+        f"Kept: {base}, and the log up to entry {report.last.index} of term {report.last.term}. "
+        f"Entries that were not known to be committed, and are now: {report.unconfirmed}."
     )

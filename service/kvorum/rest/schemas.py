@@ -204,7 +204,11 @@ class MembersAnswer(_Answer, frozen=True, kw_only=True):
     cluster_id: Annotated[str, Meta(description="Identity of the cluster.")]
     index: Annotated[
         int,
-        Meta(description="Log entry that put it in force; 0 for the first members.", examples=[31]),
+        Meta(
+            description="Log entry as of which it is in force: the one that changed it or, once a "
+            "snapshot covers that, the last one covered; 0 for the first members.",
+            examples=[31],
+        ),
     ]
     is_joint: Annotated[
         bool,

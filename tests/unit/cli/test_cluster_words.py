@@ -41,7 +41,7 @@ def test_the_table_is_aligned() -> None:
         "localhost:8002     Node-2  voter    active  0\n"
         "localhost:8006#1f  -       learner  silent  118\n"
         "\n"
-        "cluster 5f0c2a9e, membership of log entry 31"
+        "cluster 5f0c2a9e, members as of log entry 31"
     )
 
 

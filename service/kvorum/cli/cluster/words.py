@@ -35,7 +35,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _remarks(answer: MembersAnswer) -> list[str]:
-    remarks = [f"cluster {answer.cluster_id}, membership of log entry {answer.index}"]
+    remarks = [f"cluster {answer.cluster_id}, members as of log entry {answer.index}"]
     if answer.is_joint:
         remarks.append("a change of voters is under way")
     if not answer.is_leader:
@@ -60,7 +60,7 @@ def after_adding(member: Member) -> str:
     """The next steps."""
     return (
         f"added {member.id} as a learner\n"
-        f"Now start its node: SELF_ADDRESS={member.address}, an empty DATA_DIR, and OTHER_NODES "
-        "naming the other members. When `kvorum member list` shows no lag any more:\n"
+        f"Now start its node, with SELF_ADDRESS={member.address}, an empty DATA_DIR, and\n"
+        "OTHER_NODES naming the other members. When `kvorum member list` shows no lag any more:\n"
         f"  kvorum member promote {member.address}"
     )
