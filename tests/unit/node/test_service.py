@@ -369,5 +369,5 @@ async def test_a_node_that_stopped_serving_does_not_pretend_to_catch_up() -> Non
     bench = ServiceBench()
     bench.fence.raise_for("it was removed from the cluster")
     with pytest.raises(Rejected, match="stopped serving: it was removed from the cluster"):
-        bench.service.catch_up()
+        await bench.service.catch_up()
     assert bench.reads.pending == 0
