@@ -101,23 +101,28 @@ class Row(Struct, frozen=True):
 
 
 async def play(scenario: Scenario, processes: Processes, *, seconds: float, seed: int) -> Row:
-    """Ends with all nodes running and ready. A step that fails is a problem of the row."""
+    """Ends with all nodes running and ready. What fails is a problem of the row."""
     name = f"{scenario.name.replace(' ', '-')}-{seed}-{time.monotonic_ns()}"
     random = Random(f"{scenario.name} {seed}")
     workload = Workload(processes.places, random, name=name, habits=scenario.habits)
     arena = Arena(processes, workload, random, Counter(), {})
+    tally: Counter[Outcome] = Counter()
+    problems = []
     try:
         await processes.ready()
         first = await barrier(processes.rest, f"{name}/first")
         workload.start()
-        problems = await _steps(scenario, arena, seconds)
+        problems += await _steps(scenario, arena, seconds)
         await workload.stop()
         problems += processes.surprises()
-        tally = Counter(call.outcome for call in workload.calls)
+        tally.update(call.outcome for call in workload.calls)
         problems += scenario.judge(workload)
         await processes.ready()
         last = await barrier(processes.rest, f"{name}/last")
         problems += await violations(workload, processes.rest, first=first, last=last)
+        problems += await _different_states(processes)
+    except AssertionError as error:
+        problems.append(f"{scenario.name}: {error}")
     finally:
         await workload.stop()
         processes.rest.close()
@@ -153,6 +158,14 @@ async def _steps(scenario: Scenario, arena: Arena, seconds: float) -> list[str]:
     return problems
 
 
+async def _different_states(processes: Processes) -> list[str]:
+    """What the replicas themselves found when they compared the hashes of their states."""
+    found = {n: await processes.metric(n, "kvorum_state_mismatches_total") for n in NODES}
+    return [
+        f"node {node} found {count:.0f} different states" for node, count in found.items() if count
+    ]
+
+
 def heal(processes: Processes) -> None:
     """No fault is left: cables, filters, disks, paused and stopped nodes."""
     if isinstance(processes.places, Namespaces):
@@ -160,4 +173,5 @@ def heal(processes: Processes) -> None:
     for disk in processes.disks.values():
         disk.make()
     processes.go_on(processes.running)
+    processes.kill([node for node in processes.running if node not in NODES])
     processes.start([node for node in NODES if node not in processes.running])

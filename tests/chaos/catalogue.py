@@ -7,6 +7,7 @@ from tests.chaos.arena import Need, Scenario
 from tests.chaos.commands import DIRECTORY_PREFIX
 from tests.chaos.damage import DAMAGED_FILES
 from tests.chaos.disk_faults import FULL_DISK, SLOW_DISK
+from tests.chaos.member_faults import MEMBERSHIP, SNAPSHOTS, TRANSFER
 from tests.chaos.network_faults import BAD_NETWORK, PARTITIONS
 from tests.chaos.places import why_no_namespaces, why_no_tmpfs
 from tests.chaos.process_faults import KILLS, PAUSES, ROLLING_RESTART
@@ -20,6 +21,9 @@ SCENARIOS = (
     FULL_DISK,
     SLOW_DISK,
     DAMAGED_FILES,
+    SNAPSHOTS,
+    MEMBERSHIP,
+    TRANSFER,
     ROLLING_RESTART,
 )
 

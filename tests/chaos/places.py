@@ -15,6 +15,10 @@ from typing import Protocol
 from tests.chaos.commands import LINK_PREFIX, NAMESPACE_PREFIX, attempt, missing, run
 
 NODES = (1, 2, 3, 4, 5)
+"""The first members, and the ones that clients ask."""
+SPARE = 6
+"""A node that may join."""
+MACHINES = (*NODES, SPARE)
 PEER_PORT, REST_PORT = 7000, 8000
 Link = tuple[int, int]
 """Sender and receiver."""
@@ -42,9 +46,9 @@ class Loopback:
     """Free ports on 127.0.0.1, below those that the kernel gives to connections."""
 
     def __init__(self) -> None:
-        ports = _free_ports(2 * len(NODES))
-        self.peers: Addresses = {node: ("127.0.0.1", ports.pop()) for node in NODES}
-        self.clients: Addresses = {node: ("127.0.0.1", ports.pop()) for node in NODES}
+        ports = _free_ports(2 * len(MACHINES))
+        self.peers: Addresses = {node: ("127.0.0.1", ports.pop()) for node in MACHINES}
+        self.clients: Addresses = {node: ("127.0.0.1", ports.pop()) for node in MACHINES}
 
     def inside(self, node: int) -> Sequence[str]:
         return ()
@@ -72,8 +76,8 @@ class Namespaces:
     def __init__(self) -> None:
         self._subnet = _free_subnet()
         self._bridge = f"{LINK_PREFIX}{os.getpid()}"
-        self.peers: Addresses = {node: (f"{self._subnet}.{node}", PEER_PORT) for node in NODES}
-        self.clients: Addresses = {node: (f"{self._subnet}.{node}", REST_PORT) for node in NODES}
+        self.peers: Addresses = {node: (f"{self._subnet}.{node}", PEER_PORT) for node in MACHINES}
+        self.clients: Addresses = {node: (f"{self._subnet}.{node}", REST_PORT) for node in MACHINES}
         try:
             self._build()
         except BaseException:
@@ -85,7 +89,7 @@ class Namespaces:
         run("ip", "link", "add", bridge, "type", "bridge")
         run("ip", "addr", "add", f"{self._subnet}.254/24", "dev", bridge)
         run("ip", "link", "set", bridge, "up")
-        for node in NODES:
+        for node in MACHINES:
             name, outer = self.name(node), self._outer(node)
             run("ip", "netns", "add", name)
             run("ip", "link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)
@@ -107,12 +111,12 @@ class Namespaces:
 
     def block(self, links: Collection[Link], *, loss_percent: int = 0) -> None:
         """From now on exactly these links lose everything, all others ``loss_percent``."""
-        for node in NODES:
+        for node in MACHINES:
             senders = [sender for sender, receiver in links if receiver == node]
             self._filter(node, senders, loss_percent)
 
     def _filter(self, node: int, senders: Collection[int], loss_percent: int) -> None:
-        others = [other for other in NODES if other != node]
+        others = [other for other in MACHINES if other != node]
         rules = [f"ip saddr {self._set(senders)} drop"] if senders else []
         if loss_percent:
             lossy = f"numgen random mod 100 < {loss_percent}"
@@ -144,12 +148,12 @@ class Namespaces:
 
     def heal(self) -> None:
         self.block(())
-        for node in NODES:
+        for node in MACHINES:
             self.plug(node, in_=True)
             self.shape(node, ())
 
     def close(self) -> None:
-        for node in NODES:
+        for node in MACHINES:
             attempt("ip", "netns", "del", self.name(node))
             attempt("ip", "link", "del", self._outer(node))
         attempt("ip", "link", "del", self._bridge)

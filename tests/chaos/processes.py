@@ -1,6 +1,8 @@
 """Five real nodes as processes: started, stopped, killed, paused and asked."""
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.chaos.commands import DIRECTORY_PREFIX, unmount_below
-from tests.chaos.places import NODES, Places
+from tests.chaos.places import MACHINES, NODES, Places
 from tests.chaos.rest_client import Broken, NotSent, RestClient
 from tests.chaos.slow_disk import LAUNCH, SlowDisk
 from tests.chaos.waiting import eventually
@@ -25,12 +27,15 @@ SETTINGS = {
     "MAX_ELECTION_TIMEOUT_MS": "700",
     "REQUEST_TIMEOUT_MS": "2500",
     "WAL_SEGMENT_BYTES": "262144",
+    "SNAPSHOT_ENTRIES": "200",  # one every second or two
+    "SNAPSHOT_KEEP_ENTRIES": "20",
+    "STATE_CHECK_INTERVAL_S": "1",
     "LOG_FORMAT": "json",
 }
 
 
 class Processes:
-    """The nodes 1 to 5; data and logs live below ``directory``.
+    """The nodes 1 to 5, and the spare one; data and logs live below ``directory``.
 
     A node that ends without having been told to is found by :meth:`surprises`.
     """
@@ -48,7 +53,7 @@ class Processes:
         self.rest = RestClient(places.clients)
         self.disks: dict[int, SlowDisk] = {}
         self._service = service
-        self._data = {node: self.directory / f"Node-{node}" for node in NODES}
+        self._data = {node: self.directory / f"Node-{node}" for node in MACHINES}
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -88,7 +93,7 @@ class Processes:
                 self.disks[node].start()
 
     def _environment(self, node: int) -> dict[str, str]:
-        addresses = {each: "{}:{}".format(*self.places.peers[each]) for each in NODES}
+        addresses = {each: self.address(each) for each in sorted({*NODES, node})}
         return {
             **os.environ,
             **self.settings,
@@ -99,6 +104,10 @@ class Processes:
             "REST_ADDRESS": "{}:{}".format(*self.places.clients[node]),
             "DATA_DIR": str(self._data[node]),
         }
+
+    def address(self, node: int) -> str:
+        """Where the other nodes reach it."""
+        return "{}:{}".format(*self.places.peers[node])
 
     def kill(self, nodes: Collection[int]) -> None:
         """``kill -9``, all of them before any is waited for."""
@@ -168,6 +177,11 @@ class Processes:
     def data(self, node: int) -> Path:
         return self._data[node]
 
+    def wipe(self, node: int) -> None:
+        """Its disk is lost. It must not run."""
+        assert node not in self._running, f"node {node} runs"
+        shutil.rmtree(self._data[node])
+
     def move_data(self, node: int, directory: Path) -> None:
         """Where the node finds its data from its next start on."""
         self._data[node] = directory
@@ -178,6 +192,15 @@ class Processes:
     def log_tail(self, node: int, *, bytes_: int = 1500) -> str:
         path = self.log_file(node)
         return path.read_text(errors="replace")[-bytes_:] if path.exists() else ""
+
+    async def metric(self, node: int, name: str) -> float:
+        """Sum over its labels; 0 if the node has no such metric, or does not answer."""
+        try:
+            answer = await self.rest.ask(node, "GET", "/metrics", timeout_s=2.0)
+        except (NotSent, Broken):
+            return 0.0
+        lines = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", answer.text, re.MULTILINE)
+        return sum(map(float, lines))
 
     # --- asking ------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ class Broken(Exception):
 class Answer(Struct, frozen=True):
     status: int
     body: Mapping[str, Any]  # empty if the answer is not a JSON object
+    text: str = ""
 
 
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -88,7 +89,8 @@ class RestClient:
         if fields.get("connection", "").strip() == "close":
             self._drop(node)
         body = json.loads(content) if "json" in fields.get("content-type", "") else {}
-        return Answer(int(head[0].split(" ")[1]), body if isinstance(body, dict) else {})
+        status = int(head[0].split(" ")[1])
+        return Answer(status, body if isinstance(body, dict) else {}, content.decode())
 
     def _drop(self, node: int) -> None:
         connection = self._connections.pop(node, None)
