@@ -6,6 +6,8 @@ two nodes with one identity, two spellings of one address, a lost disk. They are
 protection against malice.
 """
 
+from msgspec.structs import replace
+
 from kvorum.raft.types import NodeId
 from kvorum.transport.admission import Admission, name
 from kvorum.transport.directory import Directory
@@ -94,8 +96,8 @@ class Handshake:
         )
 
     def judge_again(self, hello: Hello) -> Refusal | None:
-        """An accepted caller, by what is known by now."""
-        return self._admission.judge_member(hello)
+        """An accepted caller, by what is known by now; it need not be virgin any more."""
+        return self._admission.judge_member(replace(hello, virgin=False))
 
     def conclude(self, peer: NodeId, reply: HelloReply) -> Refusal | None:
         """What the dialler of ``peer`` makes of its answer; None: they can talk.

@@ -18,7 +18,7 @@ from kvorum.transport.complaints import Complaints
 from kvorum.transport.directory import Directory
 from kvorum.transport.encoding import encode_batch
 from kvorum.transport.handshake import Handshake
-from kvorum.transport.introduction import RefusalKind, shown
+from kvorum.transport.introduction import REASON_CHARACTERS_MAX, RefusalKind, shown
 from kvorum.transport.introduction_codec import decode_reply, encode_hello
 from kvorum.transport.observer import DropReason, TransportObserver
 from kvorum.transport.options import TransportOptions, client_arguments
@@ -247,7 +247,7 @@ async def _status(call: Call) -> str:
     """Why a failed call ended, in a few words."""
     call.cancel()  # without effect if it has ended; otherwise this ends the wait below
     code = await call.code()
-    details = shown(await call.details() or "no details")
+    details = shown(await call.details() or "no details", REASON_CHARACTERS_MAX)
     return f"{code.name}: {details}"
 
 

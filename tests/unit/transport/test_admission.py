@@ -317,6 +317,17 @@ def test_a_removed_node_is_told() -> None:
     assert f"`kvorum member add {TWO}`" in why
 
 
+def test_a_caller_that_was_virgin_once_is_removed_like_any_other() -> None:
+    four = fresh(FOUR_17)
+    one = member_one(members=FIVE, index=0x17)
+    hello = four.hello(ONE)
+    assert one.judge(hello) is None
+    one.standing.set(Index(0x20), FIRST)
+    one.standing.release(now_s=1000.0)
+    one.standing.release(now_s=2000.0)
+    assert kind_of(one.handshake.judge_again(hello)) == RefusalKind.REMOVED
+
+
 def test_another_cluster_removes_nobody() -> None:
     one = member_one(members=(ONE, THREE), index=0x20)
     two = Party(TWO, index=0x10)
