@@ -92,8 +92,18 @@ class Admission:
         return Refusal(
             RefusalKind.WRONG_RECEIVER,
             f"{name(hello)} looks for the member {shown(sought)}, but at this address is "
-            f"{own}; one of the two has not heard of the latest change of the membership. If "
-            f"{own} was replaced, stop it, empty its DATA_DIR and start it again",
+            f"{own}; {self._advice_on_aim(sought)}",
+        )
+
+    def _advice_on_aim(self, sought: NodeId) -> str:
+        own = self._options.member_id
+        if is_successor(own, sought):
+            return "the caller has yet to hear that the one replaced the other"
+        if self._is_virgin:
+            return "it takes another id as soon as the cluster has decided upon it"
+        return (
+            f"if {own} was replaced, stop it, empty its DATA_DIR and start it again; if it was "
+            "removed, stop it"
         )
 
     def judge_member(self, hello: Hello) -> Refusal | None:
@@ -212,17 +222,20 @@ class Admission:
 
     def _is_renamed(self, hello: Hello) -> bool:
         """The cluster knows a later id for this node than it has."""
-        try:
-            sought = member_id(hello.receiver_member)
-        except MalformedMessage:
-            return False
-        own = self._options
         return (
             hello.receiver_committed
             and self._is_virgin
-            and address_of(sought) == own.self_address
-            and generation(sought) > generation(own.member_id)
+            and is_successor(hello.receiver_member, self._options.member_id)
         )
+
+
+def is_successor(member: str, of: NodeId) -> bool:
+    """Whether ``member``, which may be anything, came later to the same address."""
+    try:
+        later = member_id(member)
+    except MalformedMessage:
+        return False
+    return address_of(later) == address_of(of) and generation(later) > generation(of)
 
 
 def name(hello: Hello) -> str:

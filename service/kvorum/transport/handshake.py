@@ -9,7 +9,7 @@ protection against malice.
 from msgspec.structs import replace
 
 from kvorum.raft.types import NodeId
-from kvorum.transport.admission import Admission, name
+from kvorum.transport.admission import Admission, is_successor, name
 from kvorum.transport.directory import Directory
 from kvorum.transport.identity import Registrar
 from kvorum.transport.introduction import (
@@ -125,6 +125,9 @@ class Handshake:
     def _refused_by(self, peer: NodeId, reply: HelloReply) -> Refusal:
         if reply.virgin and reply.member != peer and not self._registrar.is_virgin():
             return Refusal(RefusalKind.RENAMED, f"the node there has yet to become {peer}")
+        is_ours = reply.cluster_id == self._options.cluster_id
+        if is_ours and is_successor(reply.member, peer):
+            return Refusal(RefusalKind.RENAMED, f"{shown(reply.member)} has replaced it")
         reason = shown(reply.reason, REASON_CHARACTERS_MAX)
         try:
             kind = RefusalKind(reply.refusal)

@@ -181,6 +181,27 @@ def test_a_newcomer_that_has_yet_to_take_its_id_is_no_refusal_to_worry_about() -
     assert kind_of(dial(one, settled)) == RefusalKind.OTHER_CLUSTER
 
 
+def test_nor_is_a_member_that_was_replaced() -> None:
+    """Its successor answers, until the change is complete and the old link ends."""
+    one = member_one(members=(*FIRST, TWO_1E), index=0x1E)
+    successor = Party(TWO_1E, members=(*FIRST, TWO_1E), index=0x1E)
+    reply = successor.answer(one.hello(TWO))
+    assert reply.refusal == RefusalKind.WRONG_RECEIVER
+    assert "yet to hear" in reply.reason
+    refusal = one.handshake.conclude(TWO, reply)
+    assert refusal is not None
+    assert (refusal.kind, refusal.text) == (RefusalKind.RENAMED, f"{TWO_1E} has replaced it")
+    elsewhere = msgspec.structs.replace(reply, cluster_id="cluster-b")
+    assert kind_of(one.handshake.conclude(TWO, elsewhere)) == RefusalKind.WRONG_RECEIVER
+
+
+def test_who_is_looked_for_in_vain_says_what_to_do() -> None:
+    one = member_one(members=(*FIRST, TWO_1E), index=0x1E, commit=0x1D)
+    hello = one.hello(TWO_1E)
+    assert "as soon as the cluster has decided" in fresh(TWO).answer(hello).reason
+    assert f"if {TWO} was replaced, stop it, empty" in Party(TWO).answer(hello).reason
+
+
 # --- lost disks ------------------------------------------------------------------------
 
 
