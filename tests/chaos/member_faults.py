@@ -33,10 +33,15 @@ async def change(
     path: str,
     *,
     body: object = None,
+    leaving: int | None = None,
     done: Callable[[Members], bool],
 ) -> None:
-    """Ask again until it is so: any node takes changes, and each may fail under way."""
+    """Ask again until it is so: any node takes changes, and each may fail under way.
+
+    A node that is ``leaving`` need not know how it ends.
+    """
     nodes = itertools.cycle(arena.others())
+    staying = [node for node in arena.processes.running if node != leaving]
 
     async def changed() -> bool:
         node = next(nodes)
@@ -45,7 +50,7 @@ async def change(
         except (NotSent, Broken):
             answer = None
         assert answer is None or answer.status < 500 or answer.status in {503, 504}, answer
-        return done(await members(arena, await arena.leader()))
+        return done(await members(arena, await arena.processes.leader(staying)))
 
     await eventually(what, changed)
 
@@ -81,6 +86,7 @@ async def remove(arena: Arena, node: int) -> None:
         f"node {node} is removed",
         "DELETE",
         f"/cluster/members/{quote(address)}",
+        leaving=node,
         done=lambda all_: bool(all_) and address not in all_,
     )
 
