@@ -5,6 +5,8 @@ equal logs make equal states. A check costs little, because it looks only at wha
 since the last one.
 """
 
+import asyncio
+from asyncio import Future
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
@@ -44,6 +46,11 @@ class Durable:
         self.hard_state = hard_state
         self.base = base
         self.terms = list(terms)
+        self._writing: tuple[Future[None], HardState | None, Sequence[Entry], EntryId | None]
+        self._writing = (_never(), None, (), None)
+
+    def __str__(self) -> str:
+        return f"{self.hard_state}, entries {self.base.index + 1}..{self.last_index}"
 
     @property
     def last_index(self) -> int:
@@ -54,7 +61,27 @@ class Durable:
         at = index - self.base.index - 1
         return at < 0 or (at < len(self.terms) and self.terms[at] == term)
 
-    def store(
+    def writing(
+        self,
+        written: "Future[None]",
+        hard_state: HardState | None,
+        entries: Sequence[Entry],
+        base: EntryId | None,
+    ) -> None:
+        """A batch is on its way to the disk; one at a time."""
+        self.settle()
+        self._writing = (written, hard_state, entries, base)
+
+    def settle(self) -> None:
+        """Take over the batch on its way if it has come through."""
+        written, hard_state, entries, base = self._writing
+        if not written.done():
+            return
+        self._writing = (_never(), None, (), None)
+        if not written.cancelled() and written.exception() is None:
+            self._store(hard_state, entries, base)
+
+    def _store(
         self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None
     ) -> None:
         if base is not None:
@@ -69,6 +96,7 @@ class Durable:
 
     def require_in(self, found: "Durable", node: NodeId) -> None:
         """A node that starts finds at least this."""
+        self.settle()
         mine, theirs = self.hard_state, found.hard_state
         require(theirs.term >= mine.term, "a term survives a crash", node, mine, theirs)
         if theirs.term == mine.term and mine.vote is not None:
@@ -89,6 +117,10 @@ class Durable:
         return found.hard_state.term > self.hard_state.term or (
             bool(found.terms) and found.terms[-1] > (self.terms[-1] if self.terms else 0)
         )
+
+
+def _never() -> "Future[None]":
+    return asyncio.get_running_loop().create_future()
 
 
 class Watched(Protocol):
@@ -242,7 +274,7 @@ class Invariants:
         """What one node takes for decided is decided, everywhere and for good."""
         state = node.core.state
         log = state.log
-        first = Index(max(seen.commit, log.applied if seen.now == () else 0) + 1)
+        first = Index(max(seen.commit, log.base.index) + 1)
         for entry in log.page(first, log.commit - first + 1):
             known = self.decided.get(entry.index)
             if known is not None:
@@ -258,6 +290,8 @@ class Invariants:
     def _on_a_majority(self, node: Watched, seen: _Seen, entry: Entry) -> None:
         """It is on enough disks, by the membership in force or the one just before."""
         memberships = [m for m in (node.core.membership, seen.membership) if m is not None]
+        for disk in self._disks.values():
+            disk.settle()
         holders = [
             member for member, disk in self._disks.items() if disk.holds(entry.index, entry.term)
         ]
@@ -298,6 +332,7 @@ class Invariants:
         if isinstance(message, RequestVote | VoteResponse) and message.pre:
             return
         disk = self._disks[message.sender]
+        disk.settle()
         hard_state = disk.hard_state
         require(hard_state.term >= message.term, "a term is durable before it is said", message)
         if isinstance(message, RequestVote):

@@ -23,7 +23,7 @@ from kvorum.testing.trace import Trace
 from kvorum.testing.virtual_time import Gate
 
 T = TypeVar("T")
-Ask = Callable[[KvService], "Future[T]"]
+Ask = Callable[[KvService], Future[T]]
 
 _ANSWERS = {
     Status.SUCCESS: Answer.OK,
@@ -59,7 +59,7 @@ class Machine(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def process(self) -> Process | None: ...
+    def node(self) -> Process | None: ...
 
 
 class ClientOptions(Struct, frozen=True, kw_only=True):
@@ -90,9 +90,9 @@ class Line:
         Raises :class:`Rejected` if it certainly was not done, :class:`OutcomeUnknown` else.
         """
         await asyncio.sleep(self._delay_s())
-        process = machine.process
+        process = machine.node
         if process is None:
-            raise Unreachable(f"{machine.name} is down")
+            raise Unreachable(f"{machine.name} is not up")
         answer: Future[T] = self._loop.create_future()
         process.when_gone(lambda: self._later(_fail, answer, _lost()))
         process.gate.call_soon(self._serve, process, ask, answer)

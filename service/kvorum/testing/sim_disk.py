@@ -22,6 +22,8 @@ from kvorum.testing.virtual_time import Gate
 
 T = TypeVar("T")
 
+USUAL_SYNC_S = (0.0002, 0.004)
+
 _OPERATIONS_MAX = 24
 """Most jobs need fewer operations; a crash cuts them off before one of these."""
 _REFUSABLE = ("allocate", "write", "sync", "create", "rename", "mkdir", "sync_directory")
@@ -42,7 +44,7 @@ class SimulatedDisk:
     def __init__(self, name: str, random: Random, trace: Trace) -> None:
         self.name = name
         self.fs = MemoryFileSystem()
-        self.sync_s = (0.0002, 0.004)
+        self.sync_s = USUAL_SYNC_S
         self.stalled_until_s = 0.0
         self.fails_with: int | None = None
         self.failure_chance = 1.0
@@ -50,6 +52,7 @@ class SimulatedDisk:
         self._random = random
         self._trace = trace
         self._workers: list[VirtualWorker] = []
+        self._dead_workers: list[VirtualWorker] = []
 
     def worker(self, gate: Gate) -> "VirtualWorker":
         """For one process on this machine."""
@@ -84,6 +87,7 @@ class SimulatedDisk:
             job = worker.interrupt()
             if job is not None:
                 self._cut_off(job)
+        self._dead_workers += self._workers
         self._workers.clear()
         likely = self._random.choice((0.0, 0.3, 0.7, 1.0)) if power else 1.0
         self.fs = self.fs.after_crash(lambda: self._random.random() < likely)
@@ -112,6 +116,11 @@ class SimulatedDisk:
     def durable(self) -> MemoryFileSystem:
         """What would be left if the power went now and nothing unsynced were kept."""
         return self.fs.after_crash(lambda: False)
+
+    def bury(self) -> None:
+        """The simulation is over: nobody is left waiting."""
+        for worker in (*self._dead_workers, *self._workers):
+            worker.bury()
 
     # --- damage ------------------------------------------------------------------------
 
@@ -152,7 +161,9 @@ class VirtualWorker:
     def submit(self, job: Callable[[], T]) -> "Future[T]":
         future: Future[T] = self._loop.create_future()
         self._jobs.append((job, future))
-        if len(self._jobs) == 1:
+        if self._is_dead:
+            future.cancel()
+        elif len(self._jobs) == 1:
             self._begin()
         return future
 
@@ -165,6 +176,11 @@ class VirtualWorker:
         """The process is gone; the job that was under way, if any."""
         self._is_dead = True
         return self._jobs[0][0] if self._jobs else None
+
+    def bury(self) -> None:
+        self._is_dead = True
+        for _, future in self._jobs:
+            future.cancel()
 
     def _begin(self) -> None:
         self._gate.call_later(self._disk.delay_s(self._loop.time()), self._finish)

@@ -82,9 +82,11 @@ class SimulatedNetwork:
 
     # --- nodes -------------------------------------------------------------------------
 
-    def join(self, node: NodeId, gate: Gate, receive: Receive) -> Port:
-        self._places[node] = _Place(gate, receive)
+    def port(self, node: NodeId) -> Port:
         return Port(self, node)
+
+    def join(self, node: NodeId, gate: Gate, receive: Receive) -> None:
+        self._places[node] = _Place(gate, receive)
 
     def leave(self, node: NodeId) -> None:
         self._places.pop(node, None)

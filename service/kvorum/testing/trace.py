@@ -1,10 +1,14 @@
 """What happened in a simulation: lines for people, and counts."""
 
+import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from kvorum.node.ports import Clock
+from kvorum.telemetry.logs import extra_fields
+from kvorum.testing.virtual_time import present_gate
 
 WriteLine = Callable[[str], None]
 
@@ -31,3 +35,30 @@ class Trace:
     def fault(self, kind: str, who: str, *facts: object) -> None:
         self.faults[kind] += 1
         self.tell(who, f"fault: {kind}", *facts)
+
+    @contextmanager
+    def with_logs(self) -> Iterator[None]:
+        """Let what the nodes log be a part of the story; without a listener, nobody hears it."""
+        logger = logging.getLogger("kvorum")
+        handler = _LogsToTrace(self)
+        level, propagate = logger.level, logger.propagate
+        logger.setLevel(logging.DEBUG if self.is_on else logging.CRITICAL + 1)
+        logger.propagate = False
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagate
+
+
+class _LogsToTrace(logging.Handler):
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()
+        self._trace = trace
+
+    def emit(self, record: logging.LogRecord) -> None:
+        gate = present_gate()
+        extras = [f"{key}={value}" for key, value in extra_fields(record).items()]
+        self._trace.tell(gate.name if gate else "-", record.getMessage(), *extras)

@@ -10,9 +10,8 @@ starts belongs to the same process, because contexts are inherited.
 
 import asyncio
 import heapq
-from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import TypeVarTuple, Unpack
 
@@ -65,9 +64,10 @@ class Gate:
     ``after`` is called whenever one of them has run.
     """
 
-    def __init__(self, loop: AbstractEventLoop, after: Callable[[], None] = _nothing) -> None:
+    def __init__(self, loop: "VirtualTimeLoop", name: str) -> None:
+        self.name = name
         self.is_open = True
-        self.after = after
+        self.after: Callable[[], None] = _nothing
         self.context = copy_context()
         """Run what the process does first in here; all that follows from it belongs to it."""
         self.context.run(_gate.set, self)
@@ -97,9 +97,7 @@ class Gate:
             return
         self.is_open = True
         held, self._held = self._held, []
-        for call in held:
-            if not call.gone:
-                self._loop.call_soon(call.callback, *call.args, context=call.context)
+        self._loop.put_first(held)
 
     def destroy(self) -> None:
         """Nothing of the process runs any more, not even what cleans up."""
@@ -112,6 +110,11 @@ class Gate:
 
 
 _gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
+
+
+def present_gate() -> Gate | None:
+    """Of the process that is running now."""
+    return _gate.get()
 
 
 class VirtualTimeLoop(asyncio.BaseEventLoop):
@@ -133,7 +136,7 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        call = _Call(self._now_s, callback, args, context or copy_context())
+        call = _Call(self._now_s, callback, args, copy_context() if context is None else context)
         self._due.append(call)
         return call
 
@@ -156,10 +159,14 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        call = _Call(when, callback, args, context or copy_context())
+        call = _Call(when, callback, args, copy_context() if context is None else context)
         self._timer_count += 1  # equal times keep their order
         heapq.heappush(self._timers, (when, self._timer_count, call))
         return call
+
+    def put_first(self, calls: Sequence[_Call]) -> None:
+        """These were due before everything else that is."""
+        self._due.extendleft(reversed(calls))
 
     def _run_once(self) -> None:
         """What the superclass calls again and again: everything that is due now."""

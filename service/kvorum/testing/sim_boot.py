@@ -1,0 +1,71 @@
+"""How a node comes up from a simulated disk: by what the process itself does."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.loading import Origin, load_state, origin_of
+from kvorum.raft.types import NodeId
+from kvorum.storage.data_dir import DataDirectory
+from kvorum.storage.opening import Storage, open_storage
+from kvorum.testing.checks import Durable
+from kvorum.testing.sim_disk import SimulatedDisk
+from kvorum.testing.virtual_time import Gate
+
+CLUSTER = "simulated"
+DATA = Path("/data")
+WAL, SNAPSHOTS = DATA / "wal", DATA / "snapshots"
+SEGMENT_BYTES = 8 << 10
+"""Small, so that segments are made and released all the time."""
+
+
+class Tenant(Struct, frozen=True):
+    """Who is to live on a machine. ``members`` formed the cluster; a node that joins has none."""
+
+    name: str
+    member: NodeId
+    uid: str
+    members: Sequence[str]
+
+
+class Booted(Struct, frozen=True):
+    """What a node starts from, and the disk's parts that it goes on with."""
+
+    uid: str
+    origin: Origin
+    storage: Storage[StateMachine]
+    durable: Durable
+
+
+async def boot(disk: SimulatedDisk, gate: Gate, tenant: Tenant) -> Booted:
+    """Raises :class:`~kvorum.errors.StartError` or ``OSError`` if the node must not start."""
+    fs = disk.boot()
+    directory = DataDirectory.open(
+        fs,
+        DATA,
+        node_id=tenant.name,
+        address=tenant.name,
+        cluster_id=CLUSTER,
+        members=tenant.members,
+        uid=tenant.uid,
+        segment_bytes=SEGMENT_BYTES,
+    )
+    if directory.identity.member_id != tenant.member:
+        directory.adopt(tenant.member, CLUSTER)
+    storage = await open_storage(
+        fs,
+        directory,
+        load_state,
+        log_worker=disk.worker(gate),
+        snapshot_worker=disk.worker(gate),
+        segment_bytes=SEGMENT_BYTES,
+    )
+    recovered, loaded = storage.recovered, None
+    if storage.snapshot is not None and storage.state is not None:
+        loaded = storage.snapshot, storage.state
+    origin = origin_of(directory.identity.members, loaded, recovered.hard_state, recovered.entries)
+    terms = [entry.term for entry in recovered.entries]
+    durable = Durable(recovered.hard_state, origin.base, terms)
+    return Booted(directory.identity.uid, origin, storage, durable)

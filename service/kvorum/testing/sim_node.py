@@ -1,0 +1,185 @@
+"""One machine of a simulated cluster, and the node that runs on it: the real one.
+
+Everything but network, disk and clock is what the process runs: recovery, log, snapshot files
+and :class:`~kvorum.node.member.Member`.
+"""
+
+import asyncio
+from asyncio import Future, Task
+from collections.abc import Callable, Sequence
+from random import Random
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.member import Member, Ports
+from kvorum.node.options import INCARNATION_BITS, NodeOptions
+from kvorum.node.ports import LogStore
+from kvorum.node.service import KvService
+from kvorum.raft.core import Core
+from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId
+from kvorum.testing.checks import Durable, Invariants
+from kvorum.testing.sim_boot import Booted, Tenant, boot
+from kvorum.testing.sim_clock import LoopClock, SkewedClock
+from kvorum.testing.sim_disk import SimulatedDisk
+from kvorum.testing.sim_network import SimulatedNetwork
+from kvorum.testing.trace import Trace
+from kvorum.testing.virtual_time import Gate, VirtualTimeLoop
+
+
+class WatchedLog:
+    """A log whose writes are noted once they are said to be durable."""
+
+    def __init__(self, log: LogStore, durable: Durable) -> None:
+        self._log = log
+        self._durable = durable
+
+    def append(
+        self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None
+    ) -> "Future[None]":
+        written = self._log.append(hard_state, entries, base)
+        self._durable.writing(written, hard_state, entries, base)
+        return written
+
+    def release(self, index: Index) -> "Future[None]":
+        return self._log.release(index)
+
+
+class NodeProcess:
+    """One incarnation of a node, from its start until it is killed or stops by itself."""
+
+    def __init__(self, gate: Gate, disk_failures: int) -> None:
+        """``disk_failures``: how many the disk had had before."""
+        self.gate = gate
+        self.disk_failures = disk_failures
+        self.task: Task[None] | None = None
+        self._mourners: list[Callable[[], None]] = []
+
+    def when_gone(self, tell: Callable[[], None]) -> None:
+        """``tell`` is called when the process ends."""
+        self._mourners.append(tell)
+
+    def gone(self) -> None:
+        mourners, self._mourners = self._mourners, []
+        for tell in mourners:
+            tell()
+
+
+class RunningNode:
+    """A node that has come up."""
+
+    def __init__(self, process: NodeProcess, member: Member, durable: Durable) -> None:
+        self.process = process
+        self.member = member
+        self.durable = durable
+        self.gate = process.gate
+        self.id: NodeId = member.options.member
+        self.core: Core = member.core
+        self.machine: StateMachine = member.machine
+        self.service: KvService = member.service
+        self.when_gone = process.when_gone
+
+    @property
+    def is_leader(self) -> bool:
+        return self.member.leadership.is_leader
+
+
+class SimulatedMachine:
+    """``process`` is None while the machine is off, ``node`` until it has come up."""
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        options: NodeOptions,
+        *,
+        network: SimulatedNetwork,
+        invariants: Invariants,
+        random: Random,
+        trace: Trace,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop), "a simulation needs its own kind of time"
+        self.name = tenant.name
+        self.tenant = tenant
+        self.disk = SimulatedDisk(self.name, random, trace)
+        self.clock = SkewedClock(LoopClock(loop), random.uniform(10, 10_000))
+        self.process: NodeProcess | None = None
+        self.node: RunningNode | None = None
+        self.buried: list[NodeProcess] = []
+        self.is_damaged = False  # somebody changed its files
+        self.is_vacant = False  # nobody lives there (any more)
+        self._loop = loop
+        self._options = options
+        self._network = network
+        self._invariants = invariants
+        self._random = random
+        self._trace = trace
+        self._durable: Durable | None = None  # what the last incarnation was told
+
+    # --- life --------------------------------------------------------------------------
+
+    def start(self, ended: Callable[[NodeProcess, Task[None]], None]) -> None:
+        """``ended`` is called if the node stops, or refuses to start, by itself."""
+        assert self.process is None, f"{self.name} is on already"
+        process = self.process = NodeProcess(Gate(self._loop, self.name), self.disk.failures)
+        process.task = self._loop.create_task(self._live(process), context=process.gate.context)
+        process.task.add_done_callback(lambda task: ended(process, task))
+
+    async def _live(self, process: NodeProcess) -> None:
+        """The whole life of a process."""
+        gate = process.gate
+        booted = await boot(self.disk, gate, self.tenant)
+        durable = booted.durable
+        if self._durable is not None:
+            self._durable.require_in(durable, self.tenant.member)
+        self._durable = durable
+        member = self._member(booted)
+        node = self.node = RunningNode(process, member, durable)
+        self._invariants.started(node)
+        gate.after = lambda: self._invariants.look(node)
+        self._network.join(node.id, gate, member.deliver)
+        self._trace.tell(self.name, "starts as", node.id, "with", durable)
+        await member.run()
+
+    def _member(self, booted: Booted) -> Member:
+        options = msgspec.structs.replace(
+            self._options,
+            node_id=self.name,
+            member=self.tenant.member,
+            uid=booted.uid,
+            incarnation=self._random.getrandbits(INCARNATION_BITS),
+        )
+        ports = Ports(
+            log=WatchedLog(booted.storage.log, booted.durable),
+            snapshots=booted.storage.snapshots,
+            peers=self._network.port(self.tenant.member),
+            clock=self.clock,
+            random_ticks=self._random.randint,
+            name_of=str,
+        )
+        return Member(options, booted.origin, ports, CollectorRegistry())
+
+    def crash(self, *, power: bool) -> None:
+        """The process is killed; with ``power`` the whole machine goes down."""
+        process, self.process, self.node = self.process, None, None
+        if process is not None:
+            process.gate.destroy()
+            self._network.leave(self.tenant.member)
+            self.buried.append(process)
+            process.gone()
+        self.disk.crash(power=power)
+
+    def move_out(self) -> None:
+        """Nobody lives there any more: an empty disk. The last tenant is remembered."""
+        assert self.process is None, "a disk is changed while the machine is off"
+        self._invariants.disk_lost(self.tenant.member)
+        self.disk.wipe()
+        self._durable = None
+        self.is_damaged = False
+        self.is_vacant = True
+
+    def move_in(self, tenant: Tenant) -> None:
+        assert self.is_vacant, "one node on each machine"
+        self.is_vacant = False
+        self.tenant = tenant
