@@ -4,11 +4,57 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvorum.raft.log import ENTRY_OVERHEAD_BYTES, RaftLog
-from kvorum.raft.quorum import VoteResult, committed_index, majority, vote_result
-from kvorum.raft.types import Entry, EntryId, Index
+from kvorum.raft.membership import Membership
+from kvorum.raft.quorum import (
+    VoteResult,
+    committed_index,
+    election_result,
+    electorates_of,
+    is_majority,
+    majority,
+    vote_result,
+)
+from kvorum.raft.types import Entry, EntryId, Index, NodeId
 from tests.support.raft_cores import eid, entry, log_of, node_id
+from tests.support.raft_invariants import agree
 
 TERMS = st.lists(st.integers(1, 6), max_size=12).map(sorted)
+
+
+@given(TERMS, st.data())
+def test_a_compacted_log_behaves_like_the_whole(terms: list[int], data: st.DataObject) -> None:
+    """As far as what is left goes: every question has the same answer (§5.1)."""
+    whole, short = RaftLog(log_of(*terms), Index(0)), RaftLog(log_of(*terms), Index(0))
+    commit = Index(data.draw(st.integers(0, len(terms))))
+    for log in (whole, short):
+        log.commit = commit
+        log.take_committed(99, 1 << 30)
+    base = data.draw(st.integers(0, commit))
+    short.compact(Index(base))
+    new = data.draw(st.lists(st.integers(terms[-1] if terms else 1, 7), max_size=4).map(sorted))
+    prev = data.draw(st.integers(commit, len(terms)))
+    entries = log_of(*new, first=prev + 1)
+    assert short.splice(Index(prev), entries) == whole.splice(Index(prev), entries)
+    assert (short.base, short.first_index) == (eid(terms[base - 1] if base else 0, base), base + 1)
+    assert same_cursors(short) == same_cursors(whole)
+    first = Index(data.draw(st.integers(base + 1, whole.last_index + 1)))
+    assert short.slice(first, 99) == whole.slice(first, 99)
+    assert short.page(Index(1), 99) == whole.page(Index(base + 1), 99)
+    for index in range(base, whole.last_index + 2):
+        assert short.term_at(Index(index)) == whole.term_at(Index(index))
+    assert all(short.term_at(Index(index)) is None for index in range(base))
+    prev_id = eid(data.draw(st.integers(1, 8)), data.draw(st.integers(commit + 1, 20)))
+    if not short.contains(prev_id):
+        ours, theirs = short.conflict_at(prev_id), whole.conflict_at(prev_id)
+        assert (ours.term, ours.index) == (theirs.term, max(theirs.index, base + 1))
+    conflict = eid(data.draw(st.integers(0, 7)), data.draw(st.integers(1, 20)))
+    tried, expected = short.next_to_try(conflict), whole.next_to_try(conflict)
+    assert tried == expected or max(tried, expected) <= base + 1, "both need a snapshot, or its end"
+
+
+def same_cursors(log: RaftLog) -> tuple[object, ...]:
+    unstable = log.unstable(1 << 20)
+    return (log.last, log.commit, log.applied, log.stable, unstable, log.uncommitted_bytes())
 
 
 @given(TERMS, st.data())
@@ -114,6 +160,33 @@ def test_votes_are_decided_when_no_answer_can_change_them(answers: list[bool | N
         expected = VoteResult.PENDING
     assert vote_result(voters, votes) is expected
     assert vote_result(voters, {**votes, node_id(99): True}) is expected, "strangers do not count"
+
+
+MEMBERSHIPS = st.builds(
+    lambda voters, outgoing: Membership(tuple(map(node_id, voters)), tuple(map(node_id, outgoing))),
+    st.sets(st.integers(1, 7), min_size=1),
+    st.sets(st.integers(1, 7)),
+)
+
+
+@given(MEMBERSHIPS, st.sets(st.integers(2, 9)))
+def test_majorities_agree_with_counting_heads(membership: Membership, agreeing: set[int]) -> None:
+    """A leader agrees with itself, but counts only where it is a voter (§4.2.2, §4.3)."""
+    nodes = {node_id(number) for number in (1, *agreeing)}
+    expected = agree(membership, nodes)
+    counted = is_majority(electorates_of(membership, node_id(1)), nodes.__contains__)
+    assert counted == expected
+    votes = dict.fromkeys(nodes, True)
+    assert (election_result(membership, votes) is VoteResult.WON) == expected
+
+
+@given(MEMBERSHIPS, st.dictionaries(st.integers(1, 9).map(node_id), st.booleans()))
+def test_an_election_is_lost_when_no_answer_can_win_it(
+    membership: Membership, votes: dict[NodeId, bool]
+) -> None:
+    silent = {voter for voters in membership.majorities for voter in voters} - votes.keys()
+    could_win = agree(membership, silent | {node for node in votes if votes[node]})
+    assert (election_result(membership, votes) is VoteResult.LOST) == (not could_win)
 
 
 @given(st.integers(1, 99))

@@ -61,16 +61,14 @@ def tick(state: State) -> None:
         return
     transfer.elapsed += 1
     if transfer.elapsed >= state.options.election_ticks_max:
-        _give_up(state, transfer, "it did not take over in time")
+        state.transfer = None
+        state.tell(EventKind.TRANSFER_FAILED, transfer.target, "it did not take over in time")
 
 
 def proceed(state: State) -> None:
     """Once the target has the whole log, it is to campaign; said twice, as it may be lost."""
     transfer = state.transfer
     if transfer is None:
-        return
-    if transfer.target not in state.membership.voters:
-        _give_up(state, transfer, "it is no voter any more")
         return
     if state.progress[transfer.target].match < state.log.last_index:
         return
@@ -81,11 +79,6 @@ def proceed(state: State) -> None:
         transfer.sent += 1
         transfer.sent_at = transfer.elapsed
         send_timeout_now(state, transfer.target)
-
-
-def _give_up(state: State, transfer: Transfer, why: str) -> None:
-    state.transfer = None
-    state.tell(EventKind.TRANSFER_FAILED, transfer.target, why)
 
 
 def send_timeout_now(state: State, target: NodeId) -> None:

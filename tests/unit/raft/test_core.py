@@ -1,6 +1,5 @@
 """What the driver may rely on, and what it must not do."""
 
-
 from kvorum.raft.core import Core
 from kvorum.raft.membership import NOBODY, Membership
 from kvorum.raft.messages import AppendEntries

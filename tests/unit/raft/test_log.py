@@ -93,6 +93,43 @@ def test_next_to_try(term: int, index: int, following: int) -> None:
     assert make_log(1, 2, 2, 4, 4).next_to_try(eid(term, index)) == following
 
 
+def test_a_log_begins_behind_its_base() -> None:
+    log = RaftLog(log_of(2, 3, first=5), Index(3), eid(2, 4))
+    assert (log.first_index, log.last_index, log.commit, log.applied) == (5, 6, 4, 4)
+    assert [log.term_at(Index(index)) for index in (3, 4, 5, 6, 7)] == [None, 2, 2, 3, None]
+    assert log.page(Index(1), 1) == [entry(2, 5)]
+    assert log.take_committed(9, 99) == ()
+
+
+def test_entries_must_follow_their_base() -> None:
+    with pytest.raises(AssertionError, match="behind its base"):
+        RaftLog(log_of(1, first=7), Index(0), eid(1, 4))
+
+
+def test_compaction_keeps_the_id_of_the_last_entry_that_went() -> None:
+    log = make_log(1, 1, 2, 2, commit=4)
+    log.take_committed(3, 99)
+    log.compact(Index(3))
+    assert (log.base, log.first_index, log.last) == (eid(2, 3), 4, eid(2, 4))
+    log.compact(Index(2))
+    assert log.base == eid(2, 3), "they are gone already"
+    with pytest.raises(AssertionError, match="done with"):
+        log.compact(Index(4))
+    with pytest.raises(AssertionError, match="are gone"):
+        log.slice(Index(3), 99)
+    with pytest.raises(AssertionError, match="not replaced"):
+        log.splice(Index(2), log_of(2, first=3))
+
+
+def test_a_log_that_restarts_is_empty_and_up_to_date() -> None:
+    log = make_log(1, 1, 1, commit=1)
+    log.restart(eid(4, 2))
+    assert (log.last, log.commit, log.applied, log.stable) == (eid(4, 2), 2, 2, 2)
+    assert log.page(Index(1), 9) == []
+    with pytest.raises(AssertionError, match="not thrown away"):
+        log.restart(eid(4, 2))
+
+
 def test_pages_are_bounded() -> None:
     log = make_log(1, 1, 1)
     assert log.page(Index(2), 1) == [entry(1, 2)]

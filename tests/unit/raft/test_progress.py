@@ -1,7 +1,9 @@
 """What a leader remembers of a follower, without a leader around it."""
 
 from kvorum.raft.progress import Progress, ProgressState
+from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import Index
+from tests.support.raft_cores import eid, voters_up_to
 
 
 def make_progress(*, replicating: bool = False) -> Progress:
@@ -95,3 +97,64 @@ def test_a_heartbeat_is_due_whatever_else_waits() -> None:
     progress.due = False
     progress.heartbeat()
     assert progress.due
+
+
+def test_who_never_answered_is_neither_active_nor_long_silent() -> None:
+    progress = make_progress()
+    assert (progress.is_active(3), progress.silent_ticks) == (False, 0)
+    progress.heard()
+    progress.silent_ticks = 2
+    assert progress.is_active(3)
+    progress.silent_ticks = 3
+    assert not progress.is_active(3)
+
+
+def sending_snapshot() -> Progress:
+    progress = make_progress(replicating=True)
+    progress.sent(Index(5), 10)
+    progress.send_snapshot(Snapshot(eid(1, 9), voters_up_to(3), 100, 7))
+    return progress
+
+
+def test_no_entries_while_a_snapshot_is_sent() -> None:
+    progress = sending_snapshot()
+    assert (progress.state, progress.inflight) == (ProgressState.SNAPSHOT, 0)
+    assert not progress.may_send_entries()
+    assert progress.is_stale_refusal(Index(5)), "it refuses what was sent before"
+
+
+def test_an_acknowledgement_ends_a_snapshot() -> None:
+    progress = sending_snapshot()
+    assert progress.accepted(Index(9))
+    assert (progress.state, progress.next, progress.snapshot) == (ProgressState.REPLICATE, 10, None)
+
+
+def test_only_news_asks_for_the_next_chunk() -> None:
+    progress = sending_snapshot()
+    assert [progress.has_bytes(size) for size in (0, 40, 40, 30, 60)] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert not progress.has_bytes(100), "everything is there"
+    assert progress.asked_offset == 100
+
+
+def test_after_a_missing_answer_any_answer_counts_once() -> None:
+    progress = sending_snapshot()
+    progress.has_bytes(40)
+    progress.asked_ticks, progress.silent_ticks = 5, 1
+    assert progress.must_ask_again(5)
+    assert not progress.must_ask_again(5), "the patience begins anew"
+    assert progress.has_bytes(20)
+    assert not progress.has_bytes(10)
+
+
+def test_who_is_silent_is_not_asked_again() -> None:
+    progress = sending_snapshot()
+    progress.asked_ticks = progress.silent_ticks = 9
+    assert not progress.must_ask_again(5)
+    progress.heard()
+    assert progress.must_ask_again(5)
