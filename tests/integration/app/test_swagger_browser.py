@@ -127,8 +127,9 @@ def test_every_operation_is_shown(browser: Chrome, node: OneNode) -> None:
         "operations-keys-compareAndSetKey",
         "operations-keys-deleteKey",
         "operations-commands-findCommand",
-        "operations-cluster-clusterInfo",
-        "operations-cluster-clusterLog",
+        *(f"operations-cluster-cluster{name}" for name in ("Info", "Log", "Members")),
+        *(f"operations-cluster-{name}Member" for name in ("add", "promote", "remove")),
+        "operations-cluster-transferLeadership",
         *(f"operations-operations-{name}" for name in ("livez", "readyz", "metrics", "index")),
     }
     assert browser.find_elements(By.CLASS_NAME, "errors-wrapper") == []
