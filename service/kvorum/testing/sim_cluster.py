@@ -15,10 +15,9 @@ from kvorum.testing.checks import Invariants, require
 from kvorum.testing.history import History
 from kvorum.testing.sim_boot import Tenant
 from kvorum.testing.sim_clients import Client, ClientOptions, Line
-from kvorum.testing.sim_clock import LoopClock
 from kvorum.testing.sim_network import NetworkOptions, SimulatedNetwork
 from kvorum.testing.sim_node import NodeProcess, RunningNode, SimulatedMachine
-from kvorum.testing.trace import Trace, WriteLine
+from kvorum.testing.trace import Trace
 
 TICK_S = 0.025
 NODE_OPTIONS = NodeOptions(
@@ -58,13 +57,11 @@ class ClusterOptions(Struct, frozen=True, kw_only=True):
 class SimulatedCluster:
     """Create it inside a :class:`~kvorum.testing.virtual_time.VirtualTimeLoop`."""
 
-    def __init__(
-        self, options: ClusterOptions, random: Random, write: WriteLine | None = None
-    ) -> None:
+    def __init__(self, options: ClusterOptions, random: Random, trace: Trace) -> None:
         loop = asyncio.get_running_loop()
         self.options = options
         self.random = random
-        self.trace = Trace(LoopClock(loop), write)
+        self.trace = trace
         self.invariants = Invariants()
         self.network = SimulatedNetwork(
             loop, random, options.network, self.trace, self.invariants.heard

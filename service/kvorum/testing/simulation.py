@@ -13,6 +13,7 @@ from kvorum.testing.checks import log_of
 from kvorum.testing.history import WrongAnswer, check_revisions
 from kvorum.testing.linearizability import check
 from kvorum.testing.oracle import Oracle, check_answers, check_state
+from kvorum.testing.sim_clock import LoopClock
 from kvorum.testing.sim_cluster import (
     NODE_OPTIONS,
     ClusterOptions,
@@ -24,7 +25,7 @@ from kvorum.testing.sim_network import NetworkOptions
 from kvorum.testing.sim_network_faults import NetworkFaults
 from kvorum.testing.sim_node import RunningNode
 from kvorum.testing.sim_operator import MemberFaults, Operator
-from kvorum.testing.trace import WriteLine
+from kvorum.testing.trace import Trace, WriteLine
 from kvorum.testing.virtual_time import VirtualTimeLoop
 
 ELECTION_TIMEOUTS_MAX = 40
@@ -54,16 +55,19 @@ class Failed(Exception):
 
 
 def run_seed(seed: int, *, seconds: float = 60.0, write: WriteLine | None = None) -> Report:
-    """Run one seed for so much virtual time. Raises :class:`Failed`."""
+    """Run one seed for so much virtual time; ``write`` gets its story. Raises :class:`Failed`."""
     loop = VirtualTimeLoop()
-    simulation = _Simulation(seed, seconds, write)
+    trace = Trace(LoopClock(loop), write)
+    simulation = _Simulation(seed, seconds, trace)
     loop.set_exception_handler(simulation.on_loop_error)
-    try:
-        return loop.run_until_complete(simulation.run())
-    except Exception as error:
-        raise Failed(seed, error) from error
-    finally:
-        _bury(loop, simulation)
+    with trace.with_logs():
+        try:
+            return loop.run_until_complete(simulation.run())
+        except Exception as error:
+            raise Failed(seed, error) from error
+        finally:
+            trace.is_on = False
+            _bury(loop, simulation)
 
 
 def _bury(loop: VirtualTimeLoop, simulation: "_Simulation") -> None:
@@ -82,10 +86,10 @@ async def _all(tasks: list["asyncio.Task[object]"]) -> None:
 
 
 class _Simulation:
-    def __init__(self, seed: int, seconds: float, write: WriteLine | None) -> None:
+    def __init__(self, seed: int, seconds: float, trace: Trace) -> None:
         self._seed = seed
         self._seconds = seconds
-        self._write = write
+        self._trace = trace
         self._random = Random(seed)  # noqa: S311 - a story has to be repeatable
         self._cluster: SimulatedCluster | None = None
 
@@ -101,22 +105,21 @@ class _Simulation:
 
     async def run(self) -> Report:
         random = self._random
-        cluster = self._cluster = SimulatedCluster(_options(random), random, self._write)
+        cluster = self._cluster = SimulatedCluster(_options(random), random, self._trace)
         faults, operator = Faults(cluster, random), Operator(cluster, random)
         kinds = _kinds(faults, operator)
         chosen = draw(random, list(kinds))
-        cluster.trace.tell("all", "options", cluster.options, chosen)
+        self._trace.tell("all", "options", cluster.options, chosen)
         until_s = asyncio.get_running_loop().time() + self._seconds
-        with cluster.trace.with_logs():
-            looking = asyncio.ensure_future(operator.run())
-            for machine in cluster.machines:
-                cluster.start(machine)
-            cluster.start_clients()
-            await faults.run(kinds, chosen, until_s)
-            await cluster.until_time(until_s)
-            faults.heal()
-            await self._recover(cluster, operator)
-            looking.cancel()
+        looking = asyncio.ensure_future(operator.run())
+        for machine in cluster.machines:
+            cluster.start(machine)
+        cluster.start_clients()
+        await faults.run(kinds, chosen, until_s)
+        await cluster.until_time(until_s)
+        faults.heal()
+        await self._recover(cluster, operator)
+        looking.cancel()
         self._judge(cluster)
         return self._report(cluster)
 

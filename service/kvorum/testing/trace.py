@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 from kvorum.node.ports import Clock
 from kvorum.telemetry.logs import extra_fields
@@ -23,12 +22,12 @@ class Trace:
         self._clock = clock
         self._begin_s = clock.monotonic_s()
         self._write = write
-        self.is_on: Final = write is not None
+        self.is_on = write is not None
         self.faults: Counter[str] = Counter()
 
     def tell(self, who: str, what: str, *facts: object) -> None:
         """Callers on busy paths ask ``is_on`` first, so that they need not make the facts."""
-        if self._write is not None:
+        if self.is_on and self._write is not None:
             now_s = self._clock.monotonic_s() - self._begin_s
             self._write(f"{now_s:11.6f} {who:<8} {what} {' '.join(map(str, facts))}".rstrip())
 
