@@ -189,9 +189,8 @@ def _give_up(asked: _Asked) -> None:
     if asked.refusal:
         _fail(asked, Conflict(asked.refusal))
         return
-    what = "the change of the membership was proposed but not completed in time; "
-    advice = "look at the members to see what became of it"
-    _fail(asked, OutcomeUnknown(what + advice, request_id=""))
+    what = "the change of the membership was proposed, but not completed in time"
+    _fail(asked, OutcomeUnknown(what, request_id=""))
 
 
 def _fail(asked: _Asked, error: Exception) -> None:

@@ -218,8 +218,8 @@ def _conflict(instance: str, detail: str) -> JsonObject:
 
 def _unfinished(instance: str) -> JsonObject:
     unconfirmed = (
-        "no answer within 5000 ms. The change may or may not come to pass: look at "
-        "GET /cluster/members before you ask for it again"
+        "the change of the membership was proposed, but not completed in time. The change may or "
+        "may not come to pass: look at GET /cluster/members before you ask for it again"
     )
     return {
         "503": problem_answer(
