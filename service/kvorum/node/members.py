@@ -186,10 +186,10 @@ def _is_made(asked: _Asked, membership: Membership) -> bool:
 
 
 def _give_up(asked: _Asked) -> None:
-    if asked.refusal:
-        _fail(asked, Conflict(asked.refusal))
-        return
+    """Without a word, or refused after an attempt that nothing was heard of: who knows?"""
     what = "the change of the membership was proposed, but not completed in time"
+    if asked.refusal:
+        what += f"; asked again, the leader says: {asked.refusal}"
     _fail(asked, OutcomeUnknown(what, request_id=""))
 
 
