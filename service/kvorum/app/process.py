@@ -134,7 +134,7 @@ class _Process:
     async def _run_node(self, storage: Storage[StateMachine]) -> int:
         for warning in storage.warnings:
             _log.warning(warning)
-        if self._identity.members != self._settings.members:
+        if self._identity.members not in ((), self._settings.members):
             _log.info(
                 "OTHER_NODES is not what this node first started with: the members of the cluster "
                 "are those in its log (kvorum member list)"
