@@ -9,7 +9,7 @@ export PYTHON
 # No help text: a part of the test targets.
 .PHONY: browser
 
-.PHONY: help setup cluster test chaos coverage check fix generate lock clean explore
+.PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ explore: setup ## visit all states of three cores within bounds (TERMS=2 MESSAGE
 
 chaos: setup ## five real processes under every fault for TIME=300 seconds (as root: partitions too)
 	@$(BIN)/python -m tests.chaos --time $(or $(TIME),300) $(CHAOS)
+
+sim: setup ## simulate clusters of ever new seeds until one fails (SEED=7 tells the story of one)
+	@$(BIN)/python -m kvorum.testing.simulate $(if $(SEED),--seed=$(SEED)) $(ARGS)
 
 check: setup ## lint, types, layers, size budget, generated files
 	$(BIN)/ruff check .
