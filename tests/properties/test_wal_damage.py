@@ -7,9 +7,10 @@ bit anywhere in any segment. Neither may ever give other data, or another error.
 from collections.abc import Iterator
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 from kvorum.errors import CorruptLog
+from kvorum.raft.types import ORIGIN, EntryId
 from kvorum.storage.recovery import Recovered, recover
 from kvorum.storage.segment import RECORDS_OFFSET
 from kvorum.testing.memory_fs import MemoryFileSystem
@@ -17,6 +18,7 @@ from tests.unit.storage.histories import histories
 from tests.unit.storage.logs import (
     WAL,
     Batch,
+    Content,
     append,
     batch,
     contents,
@@ -24,6 +26,7 @@ from tests.unit.storage.logs import (
     flipped,
     frames,
     new_log,
+    release,
     said,
     segments,
 )
@@ -34,7 +37,7 @@ every_byte = settings(
 
 
 def changed_copies(
-    fs: MemoryFileSystem, path: Path, variants: Iterator[bytes]
+    fs: MemoryFileSystem, path: Path, variants: Iterator[bytes], base: EntryId = ORIGIN
 ) -> Iterator[tuple[bytes, Recovered | CorruptLog]]:
     """What recovery makes of the log with ``path`` replaced by each variant in turn."""
     original = {segment: fs.read(segment) for segment in segments(fs)}
@@ -45,7 +48,7 @@ def changed_copies(
             copy.replace(segment, data)
         copy.replace(path, variant)
         try:
-            recovered = recover(copy, WAL)
+            recovered = recover(copy, WAL, base)
         except CorruptLog as refusal:
             yield variant, refusal
         else:
@@ -54,9 +57,9 @@ def changed_copies(
 
 
 def check_it_goes_on(fs: MemoryFileSystem, recovered: Recovered) -> None:
-    new = entry(len(recovered.entries) + 1, term=99)
+    new = entry(recovered.base.index + len(recovered.entries) + 1, term=99)
     append(fs, recovered, [batch(new)])
-    again = recover(fs, WAL)
+    again = recover(fs, WAL, recovered.base)
     assert again.entries == [*recovered.entries, new]
     assert again.warnings == []
 
@@ -112,6 +115,51 @@ def test_one_bit_flipped_at_every_byte(history: list[Batch]) -> None:
         for _, outcome in changed_copies(fs, path, variants):
             if isinstance(outcome, Recovered):
                 assert said(outcome) == whole
+
+
+@settings(every_byte, max_examples=6)
+@given(histories(max_batches=10))
+def test_a_released_log_flipped_at_every_byte(history: list[Batch]) -> None:
+    """Behind its snapshot, a log without its first segments is as safe as a whole one."""
+    whole = contents(history)[-1]
+    base = snapshot_of(whole)
+    assume(base != ORIGIN)
+    fs = new_log(history)
+    release(fs, base.index, base=base)
+    for path in segments(fs):
+        data = fs.read(path)
+        variants = (flipped(data, offset, bit=offset % 8) for offset in range(len(data)))
+        for _, outcome in changed_copies(fs, path, variants, base):
+            if isinstance(outcome, Recovered):
+                assert outcome.entries == whole.entries[base.index :]
+                assert outcome.hard_state == whole.hard_state
+                assert not outcome.void
+
+
+@settings(every_byte, max_examples=6)
+@given(histories(max_batches=10))
+def test_a_released_log_cut_at_every_byte(history: list[Batch]) -> None:
+    whole = contents(history)[-1]
+    base = snapshot_of(whole)
+    assume(base != ORIGIN)
+    fs = new_log(history)
+    release(fs, base.index, base=base)
+    newest = segments(fs)[-1]
+    data = fs.read(newest)
+    prefixes = contents(history)
+    variants = (data[:size] for size in range(len(data)))
+    for _, outcome in changed_copies(fs, newest, variants, base):
+        if isinstance(outcome, Recovered):
+            prefix = prefixes[batches_of(outcome)].entries
+            held = base in [one.id for one in prefix]
+            assert outcome.entries == (prefix[base.index :] if held else [])
+            assert outcome.void != held
+
+
+def snapshot_of(content: Content) -> EntryId:
+    """Of everything that is known to be committed."""
+    commit = content.hard_state.commit
+    return content.entries[commit - 1].id if commit else ORIGIN
 
 
 def record_ends(history: list[Batch], first: int) -> list[int]:

@@ -44,7 +44,7 @@ class Replay:
                 self.hard_state = batch.hard_state
                 self._has_state = True
             if batch.base is not None:
-                self._begin_behind(batch.base)
+                self._begin_behind(batch.base.index, batch.base.term)
             if batch.entries:
                 self._append(path, offset, batch.entries)
             self.usage.note(
@@ -53,17 +53,18 @@ class Replay:
                 has_base=batch.base is not None,
             )
 
-    def _begin_behind(self, base: EntryId) -> None:
-        self._start = self._end = base.index
-        self._start_term = base.term
+    def _begin_behind(self, index: Index, term: Term | None) -> None:
+        self._start = self._end = index
+        self._start_term = term
         self._runs.clear()
         self.entries.clear()
 
     def _append(self, path: Path, offset: int, new: list[Entry]) -> None:
         first = new[0].index
-        if self._start is None:
-            self._start = self._end = Index(max(0, first - 1))
-        if not self._start < first <= self._end + 1:
+        if self._start is None or (self._start_term is None and first <= self._start):
+            # What precedes it was released, or is replaced together with all that is known.
+            self._begin_behind(Index(max(0, first - 1)), None)
+        if self._start is None or not self._start < first <= self._end + 1:
             reason = f"entry {first} follows entry {self._end}"
             raise CorruptLog(str(path), offset, reason)
         self._truncate(first)

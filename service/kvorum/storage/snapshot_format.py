@@ -85,7 +85,7 @@ def head_size_bytes(fixed: bytes) -> int:
             raise ForeignSnapshot(
                 f"format version {version} is not known to this release, only 1 is"
             )
-        raise ForeignSnapshot("this is not a kvorum snapshot")
+        raise BadSnapshot("it does not begin like a kvorum snapshot")
     size: int = cluster + members
     if size > _HEAD_TEXT_BYTES_MAX:
         raise BadSnapshot("the head says that it is larger than any head is")

@@ -78,6 +78,7 @@ def append(
 
 
 def release(fs: FileSystem, index: int, *, base: EntryId = ORIGIN) -> None:
+    """Of a log that holds entry ``index``."""
     writer = continue_log(fs, recover(fs, WAL, base), segment_bytes=SEGMENT_BYTES)
     writer.release(Index(index))
     writer.close()

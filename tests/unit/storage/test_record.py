@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from kvorum.raft.types import HardState
+from kvorum.raft.types import EntryId, HardState, Index, Term
 from kvorum.storage.record import (
     PAYLOAD_BYTES_MAX,
     SECTOR_BYTES,
@@ -37,16 +37,26 @@ def test_layout_is_the_specified_one() -> None:
     assert frame.header == head + struct.pack("<I", crc32c(head))
 
 
+def test_a_base_stands_before_the_entries_behind_it() -> None:
+    frame = encode(9, 0, None, [entry(8, term=3, data=b"abc")], EntryId(Term(2), Index(7)))
+    assert frame.payload.startswith(struct.pack("<QQQ", 2, 7, 8))
+    assert struct.unpack_from("<I", frame.header, 24) == (8,)
+
+
 @pytest.mark.parametrize("hard_state", [None, state(1), state(2, ""), state(3, "ключ", 9)])
+@pytest.mark.parametrize("base", [None, EntryId(Term(2), Index(3))])
 @pytest.mark.parametrize("count", [0, 1, 5])
 @pytest.mark.parametrize("data", [b"", b"x", bytes(700), b"\xff" * 300 + bytes(600)])
-def test_round_trip(hard_state: HardState | None, count: int, data: bytes) -> None:
+def test_round_trip(
+    hard_state: HardState | None, base: EntryId | None, count: int, data: bytes
+) -> None:
     entries = [entry(4 + i, term=2, data=data) for i in range(count)]
-    frame = encode(1, 0, hard_state, entries)
+    frame = encode(1, 0, hard_state, entries, base)
     header = decode_header(frame.header, 0)
     assert header is not None
     found = decode_payload(header, frame.payload)
-    assert (found.hard_state, found.entries) == (hard_state, entries)
+    assert (found.hard_state, found.base, found.entries) == (hard_state, base, entries)
+    assert found.highest == frame.highest == (3 + count if count else 3 if base else 0)
 
 
 @pytest.mark.parametrize("size", [1, 254, 255, 256, 510, 511, 512, 513, 5000])

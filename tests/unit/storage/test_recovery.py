@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from kvorum.errors import CorruptLog
+from kvorum.raft.types import ORIGIN, EntryId
+from kvorum.storage import record
 from kvorum.storage.record import SECTOR_BYTES, crc32c
 from kvorum.storage.recovery import recover
+from kvorum.storage.scan import SegmentScan
 from kvorum.storage.segment import RECORDS_OFFSET
 from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.logs import (
@@ -24,10 +27,12 @@ from tests.unit.storage.logs import (
     frames,
     new_log,
     overwritten,
+    release,
     said,
     segments,
     state,
 )
+from tests.unit.storage.snaps import at
 
 THREE = [batch(entry(i), state=state(1, "n", i - 1)) for i in (1, 2, 3)]
 LONG = batch(entry(4, data=b"L" * 700))  # lies in at least two sectors
@@ -307,6 +312,138 @@ def test_impossible_content_is_refused(bad: Batch, reason: str) -> None:
     caught = refused(new_log([*THREE, bad]))
     assert caught.reason == reason
     assert caught.file == str(FIRST)
+
+
+# Behind a snapshot
+
+
+def released(batches: list[Batch], index: int) -> MemoryFileSystem:
+    fs = new_log(batches)
+    release(fs, index)
+    assert segments(fs)[0] != FIRST, "something is released"
+    return fs
+
+
+def committed(until: int, *, commit: int) -> list[Batch]:
+    """One entry a record, with a hard state each."""
+    return [
+        batch(entry(i, data=b"d" * 100), state=state(1, "n", min(i, commit)))
+        for i in range(1, until + 1)
+    ]
+
+
+def test_entries_that_the_snapshot_covers_are_left_out() -> None:
+    fs = new_log(THREE)
+    found = recover(fs, WAL, at(2))
+    assert found.entries == [entry(3)]
+    assert (found.hard_state, found.void) == (state(1, "n", 2), False)
+
+
+def test_a_released_log_continues_its_snapshot() -> None:
+    fs = released(committed(30, commit=20), 20)
+    first = int(segments(fs)[0].stem, 16)
+    assert first <= 21
+    for index in range(first - 1, 31):
+        found = recover(fs, WAL, at(index))
+        assert [e.index for e in found.entries] == list(range(index + 1, 31))
+        assert not found.void
+
+
+def test_a_released_log_refuses_an_older_snapshot() -> None:
+    fs = released(committed(30, commit=20), 20)
+    first = int(segments(fs)[0].stem, 16)
+    with pytest.raises(CorruptLog, match=f"ends with entry {first - 1}, but .* entry {first - 2}"):
+        recover(fs, WAL, at(first - 2))
+
+
+def test_a_released_log_without_a_snapshot_is_refused() -> None:
+    fs = released(committed(30, commit=20), 20)
+    with pytest.raises(CorruptLog, match="there is no snapshot in its place"):
+        recover(fs, WAL)
+
+
+def test_stale_entries_in_a_released_log_do_no_harm() -> None:
+    """What was replaced may stand before what replaced it, and begin later."""
+    batches = [
+        batch(entry(1, data=b"d" * 900), state=state(1, "n", 0)),
+        batch(entry(2), entry(3), entry(4)),
+        batch(entry(1, term=2, data=b"d" * 900), state=state(2, "n", 0)),
+        batch(entry(2, term=2), state=state(2, "n", 1)),
+    ]
+    fs = new_log(batches)
+    whole = recover(fs, WAL, at(1, term=2))
+    fs.remove(FIRST)
+    found = recover(fs, WAL, at(1, term=2))
+    assert said(found) == said(whole) == Content(state(2, "n", 1), [entry(2, term=2)])
+
+
+def test_a_released_log_without_hard_state_is_refused() -> None:
+    fs = new_log([*committed(8, commit=8), *many(60)[8:]])
+    while any(one.hard_state for one in _batches_of(fs)):
+        fs.remove(segments(fs)[0])
+    with pytest.raises(CorruptLog, match="no hard state"):
+        recover(fs, WAL, at(40))
+
+
+def _batches_of(fs: MemoryFileSystem) -> list[record.Batch]:
+    path = segments(fs)[0]
+    return [found for _, found in SegmentScan(path, fs.read(path), None).batches(None)]
+
+
+def test_a_base_makes_void_what_was_before() -> None:
+    batches = [*THREE, Batch(state(3, None, 9), (entry(10, term=3),), at(9, term=2))]
+    fs = new_log([*batches, batch(entry(11, term=3))])
+    found = recover(fs, WAL, at(9, term=2))
+    assert said(found) == Content(state(3, None, 9), [entry(10, term=3), entry(11, term=3)])
+    assert recover(fs, WAL, at(10, term=3)).entries == [entry(11, term=3)]
+
+
+def test_a_base_without_its_snapshot_is_refused() -> None:
+    fs = new_log([*THREE, Batch(state(3, None, 9), (), at(9, term=2))])
+    for base in (ORIGIN, at(2)):
+        with pytest.raises(CorruptLog, match="a snapshot that ends with entry 9 of term 2"):
+            recover(fs, WAL, base)
+    with pytest.raises(CorruptLog, match="not of term 3"):
+        recover(fs, WAL, at(9, term=3))
+
+
+@pytest.mark.parametrize(
+    ("base", "void"),
+    [(at(3), False), (at(4), True), (at(9, term=5), True), (at(3, term=2), True)],
+)
+def test_a_log_that_does_not_hold_the_snapshots_last_entry_is_void(
+    base: EntryId, void: bool
+) -> None:
+    fs = new_log(THREE)
+    found = recover(fs, WAL, base)
+    assert (found.void, found.entries) == (void, [])
+    append(fs, found, [])
+    again = recover(fs, WAL, base)
+    assert not again.void, "the log begins anew behind the snapshot"
+    assert again.hard_state == found.hard_state
+    assert again.tail.sequence == 4 + void
+
+
+def test_a_hard_state_is_never_older_than_the_snapshot() -> None:
+    fs = new_log(THREE)
+    assert recover(fs, WAL, at(3)).hard_state == state(1, "n", 3)
+    assert recover(fs, WAL, at(3, term=2)).hard_state == state(2, None, 3)
+
+
+@pytest.mark.parametrize("base", [at(1, term=2), at(2, term=2)])
+def test_a_snapshot_of_another_history_is_refused(base: EntryId) -> None:
+    with pytest.raises(CorruptLog, match=f"committed entry {base.index} is not of term 2"):
+        recover(new_log(THREE), WAL, base)
+
+
+def test_an_unknown_flag_is_refused() -> None:
+    fs = new_log()
+    frame = frames([batch(entry(1))])[0]
+    fields = list(struct.unpack("<IIQIII", frame.header[:28]))
+    head = struct.pack("<IIQIII", *fields[:5], 16)
+    content = head + struct.pack("<I", crc32c(head)) + frame.payload
+    fs.replace(FIRST, overwritten(fs.read(FIRST), RECORDS_OFFSET, content))
+    assert "flags that this release does not know" in refused(fs).reason
 
 
 # What was read is durable before it is used

@@ -414,27 +414,24 @@ async def test_another_clusters_file_is_refused() -> None:
         opened(fs)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [(b"KVORUMS2", "format version 2 is not known"), (b"SQLite f", "not a kvorum snapshot")],
-)
-async def test_another_format_is_refused(content: bytes, reason: str) -> None:
+async def test_another_format_is_refused() -> None:
     fs = new_fs()
     store = opened(fs)
     snapshot = await taken(store, at(1))
     path = SNAPSHOTS / (snapshot_name(snapshot) + ".snap")
-    fs.replace(path, overwritten(fs.read(path), 0, content))
-    with pytest.raises(ForeignFile, match=f"{path}: .*{reason}"):
+    fs.replace(path, overwritten(fs.read(path), 7, b"2"))
+    with pytest.raises(ForeignFile, match=f"{path}: format version 2 is not known"):
         opened(fs)
 
 
-async def test_a_damaged_head_is_warned_of() -> None:
+@pytest.mark.parametrize("offset", [0, 20, 35])
+async def test_a_damaged_head_is_warned_of(offset: int) -> None:
     fs = new_fs()
     store = opened(fs)
     older = await taken(store, at(1))
     newer = await taken(store, at(2))
     path = SNAPSHOTS / (snapshot_name(newer) + ".snap")
-    fs.replace(path, flipped(fs.read(path), 20))
+    fs.replace(path, flipped(fs.read(path), offset))
     store = opened(fs)
     assert list(store.kept) == [older]
     assert f"{path}: damaged" in store.warnings[0]

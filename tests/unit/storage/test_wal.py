@@ -1,9 +1,11 @@
 """The write-ahead log: order, segments, failures, its thread."""
 
 import asyncio
+import contextlib
 import errno
 import threading
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -13,7 +15,17 @@ from kvorum.storage.recovery import recover
 from kvorum.storage.wal import LogWriteError, Wal, open_log
 from kvorum.storage.worker import Worker
 from kvorum.testing.memory_fs import Fault, MemoryFileSystem
-from tests.unit.storage.logs import FIRST, SEGMENT_BYTES, WAL, entry, new_log, segments, state
+from tests.unit.storage.logs import (
+    FIRST,
+    SEGMENT_BYTES,
+    WAL,
+    cut_after,
+    entry,
+    new_log,
+    segments,
+    state,
+)
+from tests.unit.storage.snaps import at
 
 Operations = list[tuple[str, str]]
 
@@ -211,3 +223,113 @@ async def test_a_batch_that_cannot_be_encoded_changes_nothing(worker: Worker) ->
     await wal.append(None, [entry(1)])
     await wal.close()
     assert recover(fs, WAL).entries == [entry(1)]
+
+
+# --- release -------------------------------------------------------------------------------
+
+
+async def filled(fs: MemoryFileSystem, worker: Worker, until: int) -> Wal:
+    wal = opened(fs, worker)
+    for index in range(1, until + 1):
+        await wal.append(state(1, "n", index), [entry(index, data=b"d" * 300)])
+    return wal
+
+
+def first_entry_of(fs: MemoryFileSystem, path: Path) -> int:
+    """Each record holds one entry, so it has the record's number."""
+    return int(path.stem, 16)
+
+
+async def test_segments_are_removed_one_after_the_other(worker: Worker) -> None:
+    """Each durably before the next: a crash must not leave a gap."""
+    fs = new_log()
+    wal = await filled(fs, worker, 12)
+    names = [path.name for path in segments(fs)]
+    second = first_entry_of(fs, segments(fs)[1])
+    operations = recorded(fs)
+    await wal.release(Index(second - 2))
+    assert operations == [], "the last entry of the first segment is still needed"
+    await wal.release(Index(12))
+    assert operations == [
+        step for name in names[:-1] for step in (("remove", name), ("sync_directory", WAL.name))
+    ]
+    await wal.close()
+    assert [path.name for path in segments(fs)] == names[-1:], "the one in use stays"
+
+
+async def test_what_is_behind_the_index_stays(worker: Worker) -> None:
+    fs = new_log()
+    wal = await filled(fs, worker, 12)
+    await wal.release(Index(7))
+    await wal.append(state(1, "n", 13), [entry(13, data=b"d" * 300)])
+    await wal.close()
+    found = recover(fs, WAL, at(7))
+    assert [one.index for one in found.entries] == list(range(8, 14))
+    assert found.warnings == []
+    wal, recovered = open_log(fs, WAL, worker, base=at(7), segment_bytes=SEGMENT_BYTES)
+    before = len(segments(fs))
+    await wal.release(Index(10))
+    assert len(segments(fs)) < before, "what is in which segment is known after a restart, too"
+    assert [one.index for one in recovered.entries] == list(range(8, 14))
+    await wal.close()
+
+
+async def test_a_segment_with_the_only_hard_state_stays(worker: Worker) -> None:
+    fs = new_log()
+    wal = opened(fs, worker)
+    await wal.append(state(3, "n", 0), [entry(1, data=b"d" * 900)])
+    for index in range(2, 9):
+        await wal.append(None, [entry(index, data=b"d" * 900)])
+    await wal.release(Index(8))
+    assert segments(fs)[0] == FIRST
+    await wal.append(state(3, "n", 8), ())
+    await wal.release(Index(8))
+    assert len(segments(fs)) == 1
+    await wal.close()
+    assert recover(fs, WAL, at(8)).hard_state == state(3, "n", 8)
+
+
+async def test_what_a_base_makes_void_can_be_released(worker: Worker) -> None:
+    fs = new_log()
+    wal = await filled(fs, worker, 12)
+    await wal.append(state(5, None, 9), [entry(10, term=5)], at(9, term=4))
+    await wal.release(Index(9))
+    assert len(segments(fs)) == 1, "entries up to 12 were there, but void"
+    await wal.close()
+    found = recover(fs, WAL, at(9, term=4))
+    assert found.entries == [entry(10, term=5)]
+
+
+async def test_a_base_must_be_followed_by_its_successor(worker: Worker) -> None:
+    wal = opened(new_log(), worker)
+    with pytest.raises(ValueError, match="entry 11 does not follow the base 9"):
+        await wal.append(state(5), [entry(11)], at(9))
+    await wal.close()
+
+
+@pytest.mark.parametrize("operation", ["remove", "sync_directory"])
+async def test_a_release_that_fails_is_final_too(worker: Worker, operation: str) -> None:
+    fs = new_log()
+    wal = await filled(fs, worker, 12)
+    fs.fault = fails_with(errno.EIO, operation)
+    with pytest.raises(LogWriteError, match="EIO"):
+        await wal.release(Index(12))
+    fs.fault = lambda _operation, _path: None
+    with pytest.raises(LogWriteError):
+        await wal.append(None, [entry(13)])
+    await wal.close()
+    recover(fs, WAL, at(12))
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_a_crash_while_releasing_leaves_no_gap(worker: Worker, seed: int) -> None:
+    fs = new_log()
+    wal = await filled(fs, worker, 12)
+    fs.fault = cut_after(seed % 9)
+    with contextlib.suppress(LogWriteError):
+        await wal.release(Index(12))
+    random = Random(seed)
+    survivor = fs.after_crash(lambda: random.random() < 0.5)
+    assert recover(survivor, WAL, at(12)).hard_state == state(1, "n", 12)
+    fs.fault = lambda _operation, _path: None
+    await wal.close()
