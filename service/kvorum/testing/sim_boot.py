@@ -5,16 +5,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from kvorum.app.identity import bootstrap_cluster_id
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.loading import Origin, load_state, origin_of
-from kvorum.raft.types import NodeId
-from kvorum.storage.data_dir import DataDirectory
+from kvorum.storage.data_dir import DataDirectory, Identity
 from kvorum.storage.opening import Storage, open_storage
 from kvorum.testing.checks import Durable
 from kvorum.testing.sim_disk import SimulatedDisk
 from kvorum.testing.virtual_time import Gate
+from kvorum.transport.introduction import Assignment
 
-CLUSTER = "simulated"
 DATA = Path("/data")
 WAL, SNAPSHOTS = DATA / "wal", DATA / "snapshots"
 SEGMENT_BYTES = 8 << 10
@@ -22,18 +22,21 @@ SEGMENT_BYTES = 8 << 10
 
 
 class Tenant(Struct, frozen=True):
-    """Who is to live on a machine. ``members`` formed the cluster; a node that joins has none."""
+    """Who is to live on a machine: its settings, and the id it was given, if it was.
+
+    ``members`` are those that it would form a cluster with, from its settings.
+    """
 
     name: str
-    member: NodeId
     uid: str
     members: Sequence[str]
+    assigned: Assignment | None = None
 
 
 class Booted(Struct, frozen=True):
     """What a node starts from, and the disk's parts that it goes on with."""
 
-    uid: str
+    identity: Identity
     origin: Origin
     storage: Storage[StateMachine]
     durable: Durable
@@ -47,13 +50,14 @@ async def boot(disk: SimulatedDisk, gate: Gate, tenant: Tenant) -> Booted:
         DATA,
         node_id=tenant.name,
         address=tenant.name,
-        cluster_id=CLUSTER,
+        cluster_id=bootstrap_cluster_id(tenant.members),
         members=tenant.members,
         uid=tenant.uid,
         segment_bytes=SEGMENT_BYTES,
     )
-    if directory.identity.member_id != tenant.member:
-        directory.adopt(tenant.member, CLUSTER)
+    assigned = tenant.assigned
+    if assigned is not None and directory.identity.member_id != assigned.member_id:
+        directory.adopt(assigned.member_id, assigned.cluster_id)
     storage = await open_storage(
         fs,
         directory,
@@ -68,4 +72,4 @@ async def boot(disk: SimulatedDisk, gate: Gate, tenant: Tenant) -> Booted:
     origin = origin_of(directory.identity.members, loaded, recovered.hard_state, recovered.entries)
     terms = [entry.term for entry in recovered.entries]
     durable = Durable(recovered.hard_state, origin.base, terms)
-    return Booted(directory.identity.uid, origin, storage, durable)
+    return Booted(directory.identity, origin, storage, durable)

@@ -17,6 +17,7 @@ from kvorum.testing.sim_boot import Tenant
 from kvorum.testing.sim_clients import Client, ClientOptions, Line
 from kvorum.testing.sim_network import NetworkOptions, SimulatedNetwork
 from kvorum.testing.sim_node import NodeProcess, RunningNode, SimulatedMachine
+from kvorum.testing.sim_transport import SimulatedTransport
 from kvorum.testing.trace import Trace
 
 TICK_S = 0.025
@@ -63,29 +64,31 @@ class SimulatedCluster:
         self.random = random
         self.trace = trace
         self.invariants = Invariants()
-        self.network = SimulatedNetwork(
+        self.network: SimulatedNetwork[SimulatedTransport] = SimulatedNetwork(
             loop, random, options.network, self.trace, self.invariants.heard
         )
         self.history = History()
         names = [f"n{number}" for number in range(1, options.nodes + 1)]
         self.machines = [self._machine(name, names) for name in names]
         for number in range(options.nodes + 1, options.nodes + options.spares + 1):
-            spare = self._machine(f"n{number}", ())
+            spare = self._machine(f"n{number}", (*names, f"n{number}"))
             spare.is_vacant = True
             self.machines.append(spare)
         self.clients = self._clients(loop, options.clients)
+        self.lost: list[NodeId] = []  # members whose disk is gone for ever
         self._client_tasks: list[asyncio.Task[None]] = []
         self._context = copy_context()
         self._failure: BaseException | None = None
 
     def _machine(self, name: str, members: Sequence[str]) -> SimulatedMachine:
         return SimulatedMachine(
-            Tenant(name, NodeId(name), self.new_uid(), tuple(members)),
+            Tenant(name, self.new_uid(), tuple(members)),
             self.options.node,
             network=self.network,
             invariants=self.invariants,
             random=self.random,
             trace=self.trace,
+            restart=self.start,
         )
 
     def _clients(self, loop: asyncio.AbstractEventLoop, options: ClientOptions) -> list[Client]:
@@ -144,7 +147,13 @@ class SimulatedCluster:
         machine.crash(power=False)
         if machine.is_damaged:
             self.trace.fault("given up", machine.name)
-            machine.move_out()
+            self.lose_disk(machine)
+            self.start(machine)
+
+    def lose_disk(self, machine: SimulatedMachine) -> None:
+        """An empty one takes its place; the machine is off."""
+        self.lost.append(machine.member)
+        machine.wipe(self.new_uid())
 
     def check(self) -> None:
         """Raise what ended a node, or a client, that had no reason to end."""

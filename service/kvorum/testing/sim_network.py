@@ -1,22 +1,21 @@
 """A network that loses, delays, repeats, overtakes and divides, as a seed decides.
 
 Messages are handed over as they are: they cannot be changed. A machine keeps its address when
-the member that lives there gets a new id, so links are cut between addresses.
+the member that lives there gets a new id, so everything here goes by addresses.
 """
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Collection, Sequence
+from contextvars import copy_context
 from random import Random
+from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from kvorum.raft.membership import address_of
 from kvorum.raft.messages import Message
-from kvorum.raft.types import Index, NodeId
+from kvorum.raft.types import NodeId
 from kvorum.testing.trace import Trace
 from kvorum.testing.virtual_time import Gate
-
-Receive = Callable[[Sequence[Message]], None]
 
 
 class NetworkOptions(Struct, frozen=True, kw_only=True):
@@ -28,38 +27,25 @@ class NetworkOptions(Struct, frozen=True, kw_only=True):
     loss: float = 0.0
     repeat: float = 0.0
     overtakes: bool = False  # batches may arrive in any order, else in that of sending
-    outlives: bool = False  # messages reach a node that was restarted since
-    members_only: bool = False  # a node talks only to those whom it was told to be members
 
 
-class _Place:
-    """One incarnation of a member, as the network sees it."""
+class Place(Protocol):
+    """One incarnation of a node, as the network sees it."""
 
-    def __init__(self, gate: Gate, receive: Receive) -> None:
-        self.gate = gate
-        self.receive = receive
-        self.members: frozenset[NodeId] | None = None
+    @property
+    def address(self) -> str: ...
+    @property
+    def member_id(self) -> NodeId: ...
+    @property
+    def gate(self) -> Gate: ...
 
-
-class Port:
-    """What one node knows of the network: ``node.ports.Peers``."""
-
-    def __init__(self, network: "SimulatedNetwork", node: NodeId) -> None:
-        self._network = network
-        self._node = node
-
-    def send(self, messages: Sequence[Message]) -> None:
-        batches: dict[NodeId, list[Message]] = {}
-        for message in messages:
-            batches.setdefault(message.to, []).append(message)
-        for to, batch in batches.items():
-            self._network.transmit(self._node, to, batch)
-
-    def set_members(self, _index: Index, members: Sequence[NodeId]) -> None:
-        self._network.set_members(self._node, members)
+    def close(self) -> None: ...
 
 
-class SimulatedNetwork:
+P = TypeVar("P", bound=Place)
+
+
+class SimulatedNetwork(Generic[P]):
     """``heard`` is told every batch that a node sends, whether or not it arrives."""
 
     def __init__(
@@ -73,28 +59,23 @@ class SimulatedNetwork:
         self._loop = loop
         self._random = random
         self._trace = trace
-        self._heard = heard
-        self._places: dict[NodeId, _Place] = {}
-        self._arrivals_s: dict[tuple[NodeId, NodeId], float] = {}
+        self.note = heard
+        self._places: dict[str, P] = {}
+        self._arrivals_s: dict[tuple[str, str], float] = {}
         self._cut: set[tuple[str, str]] = set()
         self._lossy: dict[tuple[str, str], float] = {}
+        self._context = copy_context()
         self.options = options
 
     # --- nodes -------------------------------------------------------------------------
 
-    def port(self, node: NodeId) -> Port:
-        return Port(self, node)
+    def join(self, address: str, place: P) -> None:
+        self._places[address] = place
 
-    def join(self, node: NodeId, gate: Gate, receive: Receive) -> None:
-        self._places[node] = _Place(gate, receive)
-
-    def leave(self, node: NodeId) -> None:
-        self._places.pop(node, None)
-
-    def set_members(self, node: NodeId, members: Sequence[NodeId]) -> None:
-        place = self._places.get(node)
+    def leave(self, address: str) -> None:
+        place = self._places.pop(address, None)
         if place is not None:
-            place.members = frozenset(members)
+            place.close()
 
     # --- faults ------------------------------------------------------------------------
 
@@ -118,53 +99,64 @@ class SimulatedNetwork:
 
     # --- delivery ----------------------------------------------------------------------
 
-    def transmit(self, sender: NodeId, to: NodeId, batch: Sequence[Message]) -> None:
-        self._heard(batch)
-        place = self._places.get(to)
-        if place is None and not self.options.outlives:
-            return
-        if self._is_lost(sender, to):
-            if self._trace.is_on:
-                self._trace.tell(sender, "lost", *batch)
-            return
-        self._schedule(sender, to, batch, place)
-        if self._random.random() < self.options.repeat:
-            self._trace.fault("repeat", sender, to)
-            self._schedule(sender, to, batch, place)
+    def dial(self, caller: str, address: str, reach: Callable[[P], None]) -> None:
+        """Call ``reach`` with whoever is there then, if anybody is."""
+        if not self._is_lost(caller, address):
+            delay_s = self._random.uniform(*self.options.delay_s)
+            self._at(self._loop.time() + delay_s, self._reach, address, reach)
 
-    def _is_lost(self, sender: NodeId, to: NodeId) -> bool:
-        link = (address_of(sender), address_of(to))
-        if link in self._cut or not self._may_talk(sender, to):
+    def _reach(self, address: str, reach: Callable[[P], None]) -> None:
+        place = self._places.get(address)
+        if place is not None:
+            reach(place)
+
+    def tell_refused(self, address: str, peer: NodeId, why: str) -> None:
+        if self._trace.is_on:
+            self._trace.tell(address, "cannot talk to", peer, why)
+
+    def carry(
+        self, sender: P, to: P, batch: Sequence[Message], deliver: Callable[[], None]
+    ) -> None:
+        """``deliver`` is called as a part of ``to``, if the batch arrives."""
+        link = (sender.address, to.address)
+        if self._is_lost(*link):
+            if self._trace.is_on:
+                self._trace.tell(sender.address, "lost", *batch)
+            return
+        self._schedule(link, to, batch, deliver)
+        if self._random.random() < self.options.repeat:
+            self._trace.fault("repeat", *link)
+            self._schedule(link, to, batch, deliver)
+
+    def _is_lost(self, sender: str, to: str) -> bool:
+        if (sender, to) in self._cut:
             return True
-        chance = max(self.options.loss, self._lossy.get(link, 0.0))
+        chance = max(self.options.loss, self._lossy.get((sender, to), 0.0))
         if chance and self._random.random() < chance:
             self._trace.fault("loss", sender, to)
             return True
         return False
 
-    def _may_talk(self, sender: NodeId, to: NodeId) -> bool:
-        place = self._places.get(sender)
-        if not self.options.members_only or place is None or place.members is None:
-            return True
-        return to in place.members
-
     def _schedule(
-        self, sender: NodeId, to: NodeId, batch: Sequence[Message], place: _Place | None
+        self, link: tuple[str, str], to: P, batch: Sequence[Message], deliver: Callable[[], None]
     ) -> None:
         random, options = self._random, self.options
         at_s = self._loop.time() + random.uniform(*options.delay_s)
         if options.slow and random.random() < options.slow:
-            self._trace.fault("delay", sender, to)
+            self._trace.fault("delay", *link)
             at_s += random.random() * options.slow_s
         if not options.overtakes:
-            at_s = max(at_s, self._arrivals_s.get((sender, to), 0.0) + 1e-6)
-            self._arrivals_s[sender, to] = at_s
-        self._loop.call_at(at_s, self._arrive, to, batch, place)
+            at_s = max(at_s, self._arrivals_s.get(link, 0.0) + 1e-6)
+            self._arrivals_s[link] = at_s
+        self._at(at_s, self._arrive, to, batch, deliver)
 
-    def _arrive(self, to: NodeId, batch: Sequence[Message], expected: _Place | None) -> None:
-        place = self._places.get(to)
-        if place is None or (place is not expected and not self.options.outlives):
+    def _arrive(self, to: P, batch: Sequence[Message], deliver: Callable[[], None]) -> None:
+        if self._places.get(to.address) is not to:
             return  # lost with the connection
         if self._trace.is_on:
-            self._trace.tell(to, "hears", *batch)
-        place.gate.call_soon(place.receive, batch)
+            self._trace.tell(to.address, "hears", *batch)
+        to.gate.call_soon(deliver)
+
+    def _at(self, at_s: float, do: Callable[..., None], *args: object) -> None:
+        """Whatever happens on the way belongs to no node."""
+        self._loop.call_at(at_s, do, *args, context=self._context)

@@ -7,25 +7,31 @@ and :class:`~kvorum.node.member.Member`.
 import asyncio
 from asyncio import Future, Task
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from random import Random
 
-import msgspec
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.loading import Origin
 from kvorum.node.member import Member, Ports
 from kvorum.node.options import INCARNATION_BITS, NodeOptions
 from kvorum.node.ports import LogStore
 from kvorum.node.service import KvService
 from kvorum.raft.core import Core
 from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId
+from kvorum.storage.data_dir import Identity
 from kvorum.testing.checks import Durable, Invariants
 from kvorum.testing.sim_boot import Booted, Tenant, boot
 from kvorum.testing.sim_clock import LoopClock, SkewedClock
 from kvorum.testing.sim_disk import SimulatedDisk
 from kvorum.testing.sim_network import SimulatedNetwork
+from kvorum.testing.sim_transport import SimulatedTransport
 from kvorum.testing.trace import Trace
 from kvorum.testing.virtual_time import Gate, VirtualTimeLoop
+from kvorum.transport.introduction import Assignment
+from kvorum.transport.options import TransportOptions
 
 
 class WatchedLog:
@@ -93,11 +99,13 @@ class SimulatedMachine:
         tenant: Tenant,
         options: NodeOptions,
         *,
-        network: SimulatedNetwork,
+        network: SimulatedNetwork[SimulatedTransport],
         invariants: Invariants,
         random: Random,
         trace: Trace,
+        restart: "Callable[[SimulatedMachine], None]",
     ) -> None:
+        """``restart`` is asked to start a node that has to begin anew under another id."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualTimeLoop), "a simulation needs its own kind of time"
         self.name = tenant.name
@@ -110,6 +118,8 @@ class SimulatedMachine:
         self.is_damaged = False  # somebody changed its files
         self.is_vacant = False  # nobody lives there (any more)
         self._loop = loop
+        self._restart = restart
+        self._context = copy_context()
         self._options = options
         self._network = network
         self._invariants = invariants
@@ -128,32 +138,63 @@ class SimulatedMachine:
 
     async def _live(self, process: NodeProcess) -> None:
         """The whole life of a process."""
-        gate = process.gate
-        booted = await boot(self.disk, gate, self.tenant)
-        durable = booted.durable
+        booted = await boot(self.disk, process.gate, self.tenant)
+        identity, durable = booted.identity, booted.durable
+        member_id = NodeId(identity.member_id)
         if self._durable is not None:
-            self._durable.require_in(durable, self.tenant.member)
+            self._durable.require_in(durable, member_id)
         self._durable = durable
-        member = self._member(booted)
+        transport = self._transport(process, identity, booted.origin)
+        member = self._member(booted, transport)
         node = self.node = RunningNode(process, member, durable)
         self._invariants.started(node)
-        gate.after = lambda: self._invariants.look(node)
-        self._network.join(node.id, gate, member.deliver)
+        process.gate.after = lambda: self._invariants.look(node)
+        transport.attach(member)
         self._trace.tell(self.name, "starts as", node.id, "with", durable)
         await member.run()
 
-    def _member(self, booted: Booted) -> Member:
-        options = msgspec.structs.replace(
+    def _transport(
+        self, process: NodeProcess, identity: Identity, origin: Origin
+    ) -> SimulatedTransport:
+        options = TransportOptions(
+            self_address=self.name,
+            listen_address=self.name,
+            node_id=self.name,
+            member_id=NodeId(identity.member_id),
+            uid=identity.uid,
+            cluster_id=identity.cluster_id,
+            members=origin.membership.members,
+            executed_commands_key=self._options.internal_key.decode(),
+        )
+
+        def assigned(assignment: Assignment) -> None:
+            self._loop.call_soon(self._begin_anew, process, assignment, context=self._context)
+
+        return SimulatedTransport(options, self._network, process.gate, self.clock, assigned)
+
+    def _begin_anew(self, process: NodeProcess, assignment: Assignment) -> None:
+        """The process ends, and starts again under the id that it was given."""
+        if self.process is not process:
+            return
+        self._trace.tell(self.name, "is assigned", assignment.member_id)
+        self.crash(power=False)
+        self.tenant = replace(self.tenant, assigned=assignment)
+        self._restart(self)
+
+    def _member(self, booted: Booted, transport: SimulatedTransport) -> Member:
+        identity = booted.identity
+        options = replace(
             self._options,
             node_id=self.name,
-            member=self.tenant.member,
-            uid=booted.uid,
+            cluster_id=identity.cluster_id,
+            member=NodeId(identity.member_id),
+            uid=identity.uid,
             incarnation=self._random.getrandbits(INCARNATION_BITS),
         )
         ports = Ports(
             log=WatchedLog(booted.storage.log, booted.durable),
             snapshots=booted.storage.snapshots,
-            peers=self._network.port(self.tenant.member),
+            peers=transport,
             clock=self.clock,
             random_ticks=self._random.randint,
             name_of=str,
@@ -165,21 +206,22 @@ class SimulatedMachine:
         process, self.process, self.node = self.process, None, None
         if process is not None:
             process.gate.destroy()
-            self._network.leave(self.tenant.member)
+            self._network.leave(self.name)
             self.buried.append(process)
             process.gone()
         self.disk.crash(power=power)
 
-    def move_out(self) -> None:
-        """Nobody lives there any more: an empty disk. The last tenant is remembered."""
+    @property
+    def member(self) -> NodeId:
+        """Who lives here, or did last."""
+        assigned = self.tenant.assigned
+        return NodeId(assigned.member_id if assigned is not None else self.name)
+
+    def wipe(self, uid: str) -> None:
+        """An empty disk takes the place of the one there was; the settings stay."""
         assert self.process is None, "a disk is changed while the machine is off"
-        self._invariants.disk_lost(self.tenant.member)
+        self._invariants.disk_lost(self.member)
         self.disk.wipe()
         self._durable = None
         self.is_damaged = False
-        self.is_vacant = True
-
-    def move_in(self, tenant: Tenant) -> None:
-        assert self.is_vacant, "one node on each machine"
-        self.is_vacant = False
-        self.tenant = tenant
+        self.tenant = replace(self.tenant, uid=uid, assigned=None)

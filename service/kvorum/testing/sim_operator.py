@@ -1,7 +1,6 @@
-"""Who looks after the machines: gives an empty one its tenant, replaces what was lost.
+"""Who looks after the machines, and asks for what the cluster cannot do by itself.
 
-In a real cluster the handshake does most of it: a node with an empty disk is told which id it
-has been assigned, and its leader is told that a disk was lost.
+A lost disk is noticed and replaced by the nodes; a node that was removed has to be cleared away.
 """
 
 import asyncio
@@ -15,11 +14,9 @@ from kvorum.raft.membership import (
     Membership,
     Promote,
     Remove,
-    Replace,
-    address_of,
 )
 from kvorum.raft.types import NodeId
-from kvorum.testing.sim_boot import SNAPSHOTS, WAL, Tenant
+from kvorum.testing.sim_boot import SNAPSHOTS, WAL
 from kvorum.testing.sim_cluster import SimulatedCluster
 from kvorum.testing.sim_faults import Action, Faults
 from kvorum.testing.sim_node import RunningNode, SimulatedMachine
@@ -44,32 +41,35 @@ class Operator:
                     self._look_at(machine, decided)
 
     def is_at_rest(self) -> bool:
-        """Nothing is left to do."""
+        """Every machine has its place, or none."""
         decided = self._cluster.decided_membership
-        wanted = {m.name: decided.at_address(m.name) for m in self._cluster.machines}
+        present = [m.node.id for m in self._cluster.machines if m.node is not None]
         return (
             not decided.is_joint
             and not decided.heirs
-            and all(
-                wanted[machine.name] == (None if machine.is_vacant else machine.tenant.member)
-                for machine in self._cluster.machines
-            )
+            and sorted(present) == sorted(decided.members)
         )
 
     def _look_at(self, machine: SimulatedMachine, decided: Membership) -> None:
-        assigned, node = decided.at_address(machine.name), machine.node
-        if machine.is_vacant:
-            if assigned == machine.tenant.member:
-                self.change(Replace(assigned))
-            elif assigned is not None:
-                uid = self._cluster.new_uid()
-                machine.move_in(Tenant(machine.name, assigned, uid, ()))
-                self._cluster.start(machine)
-        elif node is not None and node.id not in decided.members:
-            node.gate.call_soon(node.member.told_removed, "simulated")
-            if self._random.random() < 0.1:
-                machine.crash(power=False)
-                self._vacate(machine)
+        node, assigned = machine.node, decided.at_address(machine.name)
+        if machine.is_vacant and assigned is not None:
+            machine.is_vacant = False
+            self._cluster.start(machine)
+        elif node is not None and node.id not in decided.members and self._random.random() < 0.1:
+            self._clear(machine, node, assigned)
+
+    def _clear(self, machine: SimulatedMachine, node: RunningNode, assigned: NodeId | None) -> None:
+        """A node that is no member: it was removed, or replaced, or has not joined yet."""
+        is_new = not node.core.state.log.last_index
+        if is_new and assigned is not None:
+            return  # it will be told
+        self._cluster.trace.tell("operator", "clears", machine.name)
+        machine.crash(power=False)
+        machine.wipe(self._cluster.new_uid())
+        if assigned is None:
+            machine.is_vacant = True
+        else:
+            self._cluster.start(machine)
 
     def change(self, change: Change) -> None:
         """Ask some node, and leave it at that: whoever wants more asks again."""
@@ -90,25 +90,13 @@ class Operator:
     def _do(self, node: RunningNode, ask: Callable[[], object]) -> None:
         node.gate.call_soon(_begin, ask)
 
-    def lose_disk(self, machine: SimulatedMachine, kind: str) -> None:
-        """The machine is off, and all that was on it is gone."""
-        self._cluster.trace.fault(kind, machine.name)
-        machine.crash(power=True)
-        self._vacate(machine)
-
-    def _vacate(self, machine: SimulatedMachine) -> None:
-        self._cluster.trace.tell(machine.name, "is vacant")
-        machine.move_out()
-
     def may_lose_disk(self, machine: SimulatedMachine) -> bool:
         """Whether a majority of the voters would still have everything."""
-        membership = self._cluster.decided_membership
-        member = machine.tenant.member
-        if machine.is_vacant or membership.is_joint or self._cluster.membership != membership:
+        cluster, membership = self._cluster, self._cluster.decided_membership
+        if machine.is_vacant or membership.is_joint or cluster.membership != membership:
             return False
-        lost = {m.tenant.member for m in self._cluster.machines if m.is_vacant or m.is_damaged}
-        lost.add(member)
-        left = [voter for voter in membership.voters if voter not in lost]
+        lost = [*cluster.lost, *(m.member for m in cluster.machines if m.is_damaged)]
+        left = [voter for voter in membership.voters if voter not in (*lost, machine.member)]
         return 2 * len(left) > len(membership.voters)
 
 
@@ -152,9 +140,14 @@ class MemberFaults:
 
     def _add(self) -> None:
         vacant = [machine for machine in self._cluster.machines if machine.is_vacant]
-        if vacant:
-            self._cluster.trace.fault("add", "operator")
-            self._operator.change(AddLearner(self._random.choice(vacant).name))
+        if not vacant:
+            return
+        machine = self._random.choice(vacant)
+        self._cluster.trace.fault("add", machine.name)
+        self._operator.change(AddLearner(machine.name))
+        if self._random.random() < 0.5:  # else it is started once it is a member
+            machine.is_vacant = False
+            self._cluster.start(machine)
 
     def _promote(self) -> None:
         learners = self._cluster.membership.learners
@@ -164,8 +157,8 @@ class MemberFaults:
 
     def _remove(self) -> None:
         membership = self._cluster.membership
-        lost = {m.name for m in self._cluster.machines if m.is_vacant or m.is_damaged}
-        left = [v for v in membership.voters if address_of(v) not in lost]
+        lost = [*self._cluster.lost, *(m.member for m in self._cluster.machines if m.is_damaged)]
+        left = [voter for voter in membership.voters if voter not in lost]
         if len(left) > 2 and 2 * (len(left) - 1) > len(membership.voters) - 1:
             self._cluster.trace.fault("remove", "operator")
             self._operator.change(Remove(self._random.choice(membership.members)))
@@ -173,7 +166,10 @@ class MemberFaults:
     def _lost_disk(self) -> None:
         machine = self._faults.machine()
         if self._operator.may_lose_disk(machine):
-            self._operator.lose_disk(machine, "lost disk")
+            self._cluster.trace.fault("lost disk", machine.name)
+            machine.crash(power=True)
+            self._cluster.lose_disk(machine)
+            self._faults.later(lambda: self._cluster.start(machine))
 
     def _flip(self, where: str) -> None:
         """The node may go on as if nothing were, or refuse: then its disk is given up."""

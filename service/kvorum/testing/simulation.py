@@ -182,7 +182,6 @@ def _options(random: Random) -> ClusterOptions:
         slow=random.choice((0.0, 0.0, 0.02)),
         repeat=random.choice((0.0, 0.0, 0.05)),
         overtakes=random.random() < 0.3,
-        outlives=random.random() < 0.3,
     )
     nodes = random.choice((3, 3, 3, 3, 5, 5, 4, 2, 1))
     spares = random.choice((0, 1, 2))
