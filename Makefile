@@ -9,7 +9,7 @@ export PYTHON
 # No help text: a part of the test targets.
 .PHONY: browser
 
-.PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore
+.PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore mutants
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ chaos: setup ## five real processes under every fault for TIME=300 seconds (as r
 
 sim: setup ## simulate clusters of ever new seeds until one fails (SEED=7 tells the story of one)
 	@$(BIN)/python -m kvorum.testing.simulate $(if $(SEED),--seed=$(SEED)) $(ARGS)
+
+mutants: setup ## plant bugs in the code one by one, and see that each is found (MUTANTS="name name" for some)
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 check: setup ## lint, types, layers, size budget, generated files
 	$(BIN)/ruff check .

@@ -1,0 +1,72 @@
+"""What hunts for mutants: every kit takes a number, plays what it decides, and raises.
+
+They are the kits that also test the code as it is; only small parts of them are
+arranged here so that each can be run from a seed.
+"""
+
+from collections.abc import Callable, Mapping
+
+from kvorum.testing.simulate import run_seed
+from tests.exploration.bounds import Bounds
+from tests.exploration.search import Search
+from tests.exploration.world import World
+from tests.mutants.disk_kit import cut_power
+from tests.mutants.disruption_kit import disturb
+from tests.mutants.divergence_kit import diverge
+from tests.support.raft_chaos import Chaos, long_schedule
+
+Kit = Callable[[int], None]
+
+STEPS = 1200
+SIMULATED_S = 30.0
+SMALL_BOUNDS = (
+    Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=1),
+    Bounds(terms=2, ticks=2, entries=0, messages=2, crashes=0),
+    Bounds(terms=2, ticks=0, entries=1, messages=2, crashes=1, transfers=1, led=1),
+    Bounds(terms=2, ticks=0, entries=0, messages=2, crashes=0, transfers=1, changes=1, led=1),
+)
+FIGURE_BOUNDS = Bounds(terms=3, ticks=3, entries=0, messages=2, crashes=0)
+"""Enough for the overwritten entry of Figure 3.7; takes minutes."""
+
+
+class Found(AssertionError):
+    """The explorer came to a state that must not be."""
+
+
+def model(seed: int) -> None:
+    """The model cluster: cores alone, with everything that may befall them."""
+    chaos = Chaos((3, 5, 4, 3)[seed % 4], seed, changing=seed % 2 == 1)
+    for part in range(4):
+        chaos.play(long_schedule(4 * seed + part, STEPS))
+        chaos.recover()
+
+
+def simulator(seed: int) -> None:
+    """Whole nodes with their disks in virtual time."""
+    run_seed(seed, seconds=SIMULATED_S)
+
+
+def explorer(seed: int) -> None:
+    """All states within small bounds; there are only a few of those."""
+    search(SMALL_BOUNDS[(seed - 1) % len(SMALL_BOUNDS)])
+
+
+def search(bounds: Bounds) -> None:
+    result = Search(World(bounds), say=_unheard).run()
+    if result.violation:
+        raise Found(result.violation)
+
+
+def _unheard(_line: str) -> None:
+    """Progress is not worth telling here."""
+
+
+KITS: Mapping[str, Kit] = {
+    "model": model,
+    "simulator": simulator,
+    "explorer": explorer,
+    "figure": lambda _seed: search(FIGURE_BOUNDS),
+    "disk": cut_power,
+    "disruption": disturb,
+    "divergence": diverge,
+}
