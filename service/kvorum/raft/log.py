@@ -26,21 +26,25 @@ class RaftLog:
     def __init__(self, entries: Sequence[Entry], commit: Index, base: EntryId = ORIGIN) -> None:
         """``entries`` are those found on disk, from behind ``base`` on."""
         self._entries = list(entries)
-        self.base = base
+        self._set_base(base)
         assert not entries or entries[0].index == base.index + 1, "a log begins behind its base"
         assert commit <= self.last_index, "recovery verifies the commit hint"
         self.commit = max(commit, base.index)
         self.applied = base.index
         self.stable = self.last_index
 
+    def _set_base(self, base: EntryId) -> None:
+        self.base = base
+        self._gone = base.index  # how many entries: the distance of index and position
+
     @property
     def first_index(self) -> Index:
         """Of the first entry that is here, or would be."""
-        return Index(self.base.index + 1)
+        return Index(self._gone + 1)
 
     @property
     def last_index(self) -> Index:
-        return Index(self.base.index + len(self._entries))
+        return Index(self._gone + len(self._entries))
 
     @property
     def last(self) -> EntryId:
@@ -48,7 +52,7 @@ class RaftLog:
 
     def term_at(self, index: Index) -> Term | None:
         """Term of an entry; that of ``base`` is known too; None if there is no such entry."""
-        at = index - self.base.index
+        at = index - self._gone
         if at > 0:
             return self._entries[at - 1].term if at <= len(self._entries) else None
         return None if at else self.base.term
@@ -59,7 +63,7 @@ class RaftLog:
 
     def slice(self, first: Index, bytes_max: int) -> tuple[Entry, ...]:
         """Entries from ``first`` on: at least one if there is one, then up to ``bytes_max``."""
-        begin = first - 1 - self.base.index
+        begin = first - 1 - self._gone
         assert begin >= 0, "those before are gone"
         end, size = begin, 0
         while end < len(self._entries):
@@ -71,7 +75,7 @@ class RaftLog:
 
     def page(self, first: Index, limit: int) -> Sequence[Entry]:
         """At most ``limit`` of the entries here from ``first`` on, for people to look at."""
-        begin = max(first - 1 - self.base.index, 0)
+        begin = max(first - 1 - self._gone, 0)
         return self._entries[begin : begin + limit]
 
     # --- changing it -----------------------------------------------------------------
@@ -88,7 +92,7 @@ class RaftLog:
         delayed message cannot remove what a later one brought. Returns the index
         of the first entry removed, None if none was.
         """
-        begin = prev - self.base.index
+        begin = prev - self._gone
         assert begin >= 0, "what was compacted is not replaced"
         for offset, entry in enumerate(entries):
             at = begin + offset
@@ -112,14 +116,14 @@ class RaftLog:
         term = self.term_at(index)
         if term is None:
             return  # they are gone already
-        del self._entries[: index - self.base.index]
-        self.base = EntryId(term, index)
+        del self._entries[: index - self._gone]
+        self._set_base(EntryId(term, index))
 
     def restart(self, base: EntryId) -> None:
         """A snapshot from elsewhere stands for everything up to ``base``; nothing else is kept."""
         assert base.index > self.commit, "committed entries are not thrown away"
         self._entries.clear()
-        self.base = base
+        self._set_base(base)
         self.commit = self.applied = self.stable = base.index
 
     # --- conflict back-up (§3.5, "roll back quickly") -----------------------------------
@@ -133,7 +137,7 @@ class RaftLog:
         if term is None:
             return EntryId(Term(0), Index(self.last_index + 1))
         first = bisect_left(self._entries, term, key=_term_of)
-        return EntryId(term, Index(self.base.index + first + 1))
+        return EntryId(term, Index(self._gone + first + 1))
 
     def next_to_try(self, conflict: EntryId) -> Index:
         """Where a leader should probe next, given a follower's conflict.
@@ -142,7 +146,7 @@ class RaftLog:
         """
         if not conflict.term:
             return conflict.index  # their log is too short: its end
-        end = Index(self.base.index + bisect_right(self._entries, conflict.term, key=_term_of))
+        end = Index(self._gone + bisect_right(self._entries, conflict.term, key=_term_of))
         if self.term_at(end) == conflict.term:
             return Index(end + 1)  # our last entry of that term may agree with theirs
         # All of ours after ``end`` are of later terms than anything theirs up to there.
@@ -156,7 +160,7 @@ class RaftLog:
 
     def uncommitted_bytes(self) -> int:
         """What is in the log without being decided."""
-        return sum(len(entry.data) for entry in self._entries[self.commit - self.base.index :])
+        return sum(len(entry.data) for entry in self._entries[self.commit - self._gone :])
 
     def saved(self, last: EntryId) -> None:
         """The disk holds everything up to ``last``, unless it was replaced meanwhile."""
@@ -168,12 +172,12 @@ class RaftLog:
 
         At most ``limit``, and those after the first only within ``bytes_max``.
         """
-        begin = end = self.applied - self.base.index
-        commit, size = self.commit - self.base.index, 0
+        begin = end = self.applied - self._gone
+        commit, size = self.commit - self._gone, 0
         while end < min(commit, begin + limit):
             size += len(self._entries[end].data)
             if size > bytes_max and end > begin:
                 break
             end += 1
-        self.applied = Index(self.base.index + end)
+        self.applied = Index(self._gone + end)
         return tuple(self._entries[begin:end])

@@ -12,7 +12,8 @@ def append(state: State, kind: EntryKind, data: bytes) -> EntryId:
     """A leader puts one entry at the end of its log; ``flush`` sends it."""
     entry = Entry(state.term, Index(state.log.last_index + 1), kind, data)
     state.log.append(entry)
-    _adopt_memberships(state, (entry,))
+    if kind is EntryKind.MEMBERSHIP:
+        _adopt_memberships(state, (entry,))
     return entry.id
 
 

@@ -33,11 +33,11 @@ from kvorum.raft.types import EntryId, EntryKind, Role, Term
 
 def step(state: State, message: Message) -> None:
     match message:
-        case AppendEntries() | InstallSnapshot():
-            _on_leader(state, message)
         case AppendResponse() | InstallSnapshotResponse() | VoteResponse():
             if message.sender in state.progress or message.sender in state.peers:
                 _on_answer(state, message)
+        case AppendEntries() | InstallSnapshot():
+            _on_leader(state, message)
         case RequestVote():
             _on_request_vote(state, message)
         case TimeoutNow():
@@ -78,19 +78,23 @@ def _on_leader(state: State, message: AppendEntries | InstallSnapshot) -> None:
 def _on_answer(
     state: State, answer: AppendResponse | InstallSnapshotResponse | VoteResponse
 ) -> None:
-    # A granted pre-vote speaks of the term that was asked for.
-    is_ahead = isinstance(answer, VoteResponse) and answer.pre and answer.granted
-    if not is_ahead and _adopt(state, answer.term, f"{answer.sender} is in term {answer.term}"):
+    if answer.term > state.term and not _is_granted_ahead(answer):
+        _adopt(state, answer.term, f"{answer.sender} is in term {answer.term}")
+    elif answer.term < state.term:
         return
-    if isinstance(answer, VoteResponse):
-        if answer.term >= state.term:
-            election.on_vote(state, answer)
-    elif not _leads(state, answer.term):
+    elif isinstance(answer, VoteResponse):
+        election.on_vote(state, answer)
+    elif state.role is not Role.LEADER:
         return
     elif isinstance(answer, AppendResponse):
         replication.on_append_response(state, answer)
     else:
         sending_snapshots.on_response(state, answer)
+
+
+def _is_granted_ahead(answer: AppendResponse | InstallSnapshotResponse | VoteResponse) -> bool:
+    """A granted pre-vote speaks of the term that was asked for."""
+    return isinstance(answer, VoteResponse) and answer.pre and answer.granted
 
 
 def _on_request_vote(state: State, request: RequestVote) -> None:

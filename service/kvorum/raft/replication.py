@@ -168,7 +168,7 @@ def on_append_response(state: State, response: AppendResponse) -> None:
 def _on_accepted(state: State, progress: Progress, match: Index) -> None:
     if progress.state is ProgressState.SNAPSHOT and match < state.log.base.index:
         return  # it still needs what is gone
-    if progress.accepted(match):
+    if progress.accepted(match) and match > state.log.commit:
         advance_commit(state)
 
 
@@ -190,7 +190,9 @@ def _on_refused(
 def advance_commit(state: State) -> None:
     """Commit what every majority stores, if it is of our own term (§3.6.2, Figure 3.7)."""
     log = state.log
-    index = min([_stored(state, electorate) for electorate in state.electorates])
+    index = _stored(state, state.electorates[0])
+    for electorate in state.electorates[1:]:
+        index = min(index, _stored(state, electorate))
     if index > log.commit and log.term_at(index) == state.term:
         log_keeping.commit_to(state, index)
         if state.membership.is_joint or not state.electorates[0].with_us:
