@@ -52,8 +52,15 @@ class Frame(Struct, frozen=True, gc=False):
     header: bytes
     payload: bytes
     highest: int
-    has_state: bool
-    has_base: bool
+    flags: int
+
+    @property
+    def has_state(self) -> bool:
+        return bool(self.flags & _HAS_STATE)
+
+    @property
+    def has_base(self) -> bool:
+        return bool(self.flags & _HAS_BASE)
 
     @property
     def size_bytes(self) -> int:
@@ -112,16 +119,8 @@ def encode(
         )
     head = _HEADER.pack(len(payload), previous, sequence, crc32c(payload), len(entries), flags)
     checksum = crc32c(head)
-    return Frame(
-        sequence,
-        previous,
-        checksum,
-        head + _CHECKSUM.pack(checksum),
-        payload,
-        highest=_highest(entries, base),
-        has_state=hard_state is not None,
-        has_base=base is not None,
-    )
+    header = head + _CHECKSUM.pack(checksum)
+    return Frame(sequence, previous, checksum, header, payload, _highest(entries, base), flags)
 
 
 def _highest(entries: Sequence[Entry], base: EntryId | None) -> int:

@@ -47,11 +47,7 @@ class Replay:
                 self._begin_behind(batch.base.index, batch.base.term)
             if batch.entries:
                 self._append(path, offset, batch.entries)
-            self.usage.note(
-                highest=batch.highest,
-                has_state=batch.hard_state is not None,
-                has_base=batch.base is not None,
-            )
+            self.usage.note(batch.highest, batch.hard_state is not None, batch.base is not None)
 
     def _begin_behind(self, index: Index, term: Term | None) -> None:
         self._start = self._end = index

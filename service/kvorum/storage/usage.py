@@ -26,14 +26,16 @@ class Usage:
         if not self._segments or self._segments[-1].path != path:
             self._segments.append(_Segment(path))
 
-    def note(self, *, highest: int, has_state: bool, has_base: bool) -> None:
+    def note(self, highest: int, has_state: bool, has_base: bool) -> None:
         """A record; one with a base makes void whatever was noted before."""
         segment = self._segments[-1]
         if has_base:
             for before in self._segments:
                 before.highest = 0
-        segment.highest = max(segment.highest, highest)
-        segment.has_state = segment.has_state or has_state
+        if highest > segment.highest:
+            segment.highest = highest
+        if has_state:
+            segment.has_state = True
 
     def releasable(self, index: int) -> Path | None:
         """The oldest segment, if no entry behind ``index`` is in it, nor the only hard state."""

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 from kvorum.errors import KvorumError
 from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index
@@ -28,8 +27,6 @@ from kvorum.storage.segment import (
     segment_path,
 )
 from kvorum.storage.worker import Worker
-
-T = TypeVar("T")
 
 Observe = Callable[[float, int, int], None]
 """``f(seconds, bytes, entries)``: one batch became durable."""
@@ -113,10 +110,11 @@ class LogWriter:
 
     def write(self, frame: Frame) -> None:
         """Write one frame durably; raises OSError."""
-        if self._offset + frame.size_bytes > self._size_bytes:
+        size_bytes = frame.size_bytes
+        if self._offset + size_bytes > self._size_bytes:
             self._roll(frame)
         self._file.write_durably((frame.header, frame.payload), self._offset)
-        self._offset += frame.size_bytes
+        self._offset += size_bytes
         self._usage.note(highest=frame.highest, has_state=frame.has_state, has_base=frame.has_base)
 
     def release(self, index: Index) -> None:
@@ -160,26 +158,20 @@ class _Guard:
     """Belongs to the worker: after the first failure, nothing is tried any more."""
 
     def __init__(self, writer: LogWriter) -> None:
-        self._writer = writer
-        self._failure: LogWriteError | None = None
+        self.writer = writer
+        self.failure: LogWriteError | None = None
 
-    def write(self, frame: Frame) -> None:
-        self._run(self._writer.write, frame)
+    def fail(self, cause: Exception) -> LogWriteError:
+        self.failure = _failure(self.writer.path, cause)
+        return self.failure
 
     def release(self, index: Index) -> None:
-        self._run(self._writer.release, index)
-
-    def close(self) -> None:
-        self._writer.close()
-
-    def _run(self, job: Callable[[T], None], argument: T) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         try:
-            job(argument)
+            self.writer.release(index)
         except Exception as cause:
-            self._failure = _failure(self._writer.path, cause)
-            raise self._failure from cause
+            raise self.fail(cause) from cause
 
 
 class _Append:
@@ -195,8 +187,14 @@ class _Append:
         self._seconds = 0.0
 
     def __call__(self) -> None:
+        guard = self._guard
+        if guard.failure is not None:
+            raise guard.failure
         started = perf_counter()
-        self._guard.write(self._frame)
+        try:
+            guard.writer.write(self._frame)
+        except Exception as cause:
+            raise guard.fail(cause) from cause
         self._seconds = perf_counter() - started
 
     def report(self, future: "Future[None]") -> None:
@@ -244,7 +242,7 @@ class Wal:
     async def close(self) -> None:
         """Finish what is queued, close the file."""
         if self._closing is None:
-            self._closing = self._worker.submit(self._guard.close)
+            self._closing = self._worker.submit(self._writer.close)
         await asyncio.shield(self._closing)
 
 

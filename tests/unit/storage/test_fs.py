@@ -35,6 +35,41 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "f").read_bytes() == b"\0abcdefg"
 
 
+def test_short_plain_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwritev
+
+    def two_bytes(fd: int, buffers: Sequence[bytes], offset: int) -> int:
+        return real(fd, [b"".join(buffers)[:2]], offset)
+
+    monkeypatch.setattr(os, "pwritev", two_bytes)
+    file = OsFileSystem().create(tmp_path / "f")
+    file.write([b"abc", b"defg"], 1)
+    file.close()
+    assert (tmp_path / "f").read_bytes() == b"\0abcdefg"
+
+
+def test_an_open_file_can_be_read_after_its_name_is_gone(tmp_path: Path) -> None:
+    fs, path = OsFileSystem(), tmp_path / "f"
+    path.write_bytes(b"0123456789")
+    reader = fs.open_to_read(path)
+    fs.remove(path)
+    assert reader.size_bytes() == 10
+    assert reader.read(3, 4) == b"3456"
+    assert reader.read(8, 4) == b"89"
+    assert reader.read(20, 4) == b""
+    reader.close()
+
+
+def test_short_reads_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, size, offset: real(fd, min(size, 2), offset))
+    (tmp_path / "f").write_bytes(b"0123456789")
+    reader = OsFileSystem().open_to_read(tmp_path / "f")
+    assert reader.read(1, 7) == b"1234567"
+    assert reader.read(7, 7) == b"789"
+    reader.close()
+
+
 def test_without_the_combined_call_data_are_synced_separately(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
