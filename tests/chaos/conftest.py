@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.arena import Row
 from tests.chaos.commands import remove_leftovers
-from tests.chaos.places import Loopback, Namespaces, why_no_namespaces
+from tests.chaos.places import Loopback, Namespaces, Places, why_no_namespaces
 from tests.chaos.processes import Processes
 from tests.chaos.report import skipped, table
 
@@ -30,21 +30,53 @@ def not_run(pytestconfig: pytest.Config) -> dict[str, str]:
     return pytestconfig.stash.setdefault(SKIPPED, {})
 
 
-@pytest.fixture(scope="session")
-def processes(rows: list[Row]) -> Iterator[Processes]:
-    remove_leftovers(Path(tempfile.gettempdir()))
-    places = Loopback() if why_no_namespaces() else Namespaces()
-    try:
-        with Processes(places) as started:
-            started.start()
-            asyncio.run(_ready(started))
-            yield started
-    finally:
+class Clusters:
+    """The cluster that tests share, and a new one after a test has left it in a bad state."""
+
+    def __init__(self) -> None:
+        self._open: tuple[Places, Processes] | None = None
+
+    def current(self) -> Processes:
+        if self._open is None:
+            places = Loopback() if why_no_namespaces() else Namespaces()
+            self._open = places, Processes(places)
+            self._open[1].start()
+            asyncio.run(_ready(self._open[1]))
+        return self._open[1]
+
+    def close(self, *, keep: bool) -> None:
+        if self._open is None:
+            return
+        places, processes = self._open
+        self._open = None
+        processes.close()
         places.close()
-    if any(row.problems for row in rows):
-        print(f"logs and data: {started.keep()}")
-    else:
-        shutil.rmtree(started.directory)
+        if keep:
+            print(f"logs and data: {processes.keep()}")
+        else:
+            shutil.rmtree(processes.directory)
+
+
+@pytest.fixture(scope="session")
+def clusters() -> Iterator[Clusters]:
+    remove_leftovers(Path(tempfile.gettempdir()))
+    shared = Clusters()
+    try:
+        yield shared
+    finally:
+        shared.close(keep=False)
+
+
+@pytest.fixture
+def processes(clusters: Clusters, rows: list[Row]) -> Iterator[Processes]:
+    before = len(rows)
+    finished = False
+    try:
+        yield clusters.current()
+        finished = len(rows) > before and not rows[-1].problems
+    finally:
+        if not finished:
+            clusters.close(keep=True)
 
 
 async def _ready(processes: Processes) -> None:

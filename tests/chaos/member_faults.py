@@ -90,6 +90,11 @@ async def remove(arena: Arena, node: int) -> None:
         done=lambda all_: bool(all_) and address not in all_,
     )
 
+    async def said() -> bool:
+        return "removed" in arena.processes.log_tail(node, bytes_=10_000)
+
+    await eventually(f"node {node} says that it was removed", said)
+
 
 async def grow_and_shrink(arena: Arena) -> None:
     """A sixth node joins; the leader and a follower leave in turn and come back; it leaves."""

@@ -212,7 +212,7 @@ class Processes:
             return None
         return answer.body if answer.status == 200 else None
 
-    async def leader(self, nodes: Collection[int] = (), *, within_s: float = 60.0) -> int:
+    async def leader(self, nodes: Collection[int] = (), *, within_s: float = 40.0) -> int:
         """The one of ``nodes`` (default: those running) that all of them follow, in one term."""
 
         async def agreed() -> int | None:
@@ -234,7 +234,7 @@ class Processes:
         latest = max(leading, key=lambda info: int(info["currentTerm"]), default=None)
         return int(latest["nodeId"].removeprefix("Node-")) if latest else None
 
-    async def ready(self, nodes: Collection[int] = (), *, within_s: float = 60.0) -> None:
+    async def ready(self, nodes: Collection[int] = (), *, within_s: float = 40.0) -> None:
         """All of them know a leader and are caught up."""
         for node in nodes or self.running:
             is_ready = partial(self.is_ready, node)

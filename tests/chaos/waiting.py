@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    what: str, condition: Callable[[], Awaitable[T | None]], *, within_s: float = 60.0
+    what: str, condition: Callable[[], Awaitable[T | None]], *, within_s: float = 40.0
 ) -> T:
     """The first true value of ``condition``; fails, saying what was awaited, after the deadline."""
     loop = asyncio.get_running_loop()

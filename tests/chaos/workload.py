@@ -21,7 +21,7 @@ from tests.chaos.waiting import eventually
 KINDS = (Kind.GET, Kind.PUT, Kind.CAS, Kind.DELETE)
 WEIGHTS = (4, 4, 3, 1)
 CALLS_PER_EPOCH, KEYS_PER_EPOCH = 300, 4  # bounds what the checker has to order
-AVOID_S = 0.5  # how long a client avoids a node that failed it
+AVOID_S = 1.0  # how long a client avoids a node that failed it
 PAUSE_S = 0.05  # between two attempts
 
 
@@ -176,7 +176,7 @@ class _Client:
 
     async def _ask(self, rest: RestClient, node: int, call: Call) -> Answer | Outcome:
         try:
-            return await rest.ask(
+            answer = await rest.ask(
                 node,
                 METHODS[call.kind],
                 f"/key/{call.key}",
@@ -190,6 +190,9 @@ class _Client:
         except Broken:
             self._avoid(node)
             return Outcome.UNKNOWN
+        if not outcome_of(answer).is_definite:
+            self._avoid(node)
+        return answer
 
     @staticmethod
     def _learn(call: Call, answer: Answer | Outcome) -> Outcome:
