@@ -8,8 +8,11 @@ from msgspec import Struct
 from kvorum.app.identity import bootstrap_cluster_id
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.loading import Origin, load_state, origin_of
+from kvorum.raft.types import ORIGIN
 from kvorum.storage.data_dir import DataDirectory, Identity
 from kvorum.storage.opening import Storage, open_storage
+from kvorum.storage.recovery import recover
+from kvorum.storage.snapshot_files import SnapshotFiles
 from kvorum.testing.checks import Durable
 from kvorum.testing.sim_disk import SimulatedDisk
 from kvorum.testing.virtual_time import Gate
@@ -73,3 +76,11 @@ async def boot(disk: SimulatedDisk, gate: Gate, tenant: Tenant) -> Booted:
     terms = [entry.term for entry in recovered.entries]
     durable = Durable(recovered.hard_state, origin.base, terms)
     return Booted(directory.identity, origin, storage, durable)
+
+
+def durable_on(disk: SimulatedDisk, cluster_id: str) -> Durable:
+    """What would be found if the power went now and nothing unsynced were kept."""
+    fs = disk.durable()
+    kept = SnapshotFiles(fs, SNAPSHOTS, cluster_id).kept
+    found = recover(fs, WAL, kept[-1].last if kept else ORIGIN)
+    return Durable(found.hard_state, found.base, [entry.term for entry in found.entries])

@@ -7,20 +7,24 @@ from random import Random
 
 from msgspec import Struct
 
-from kvorum.errors import SnapshotDamaged, StartError
+from kvorum.errors import KvorumError, SnapshotDamaged, StartError
 from kvorum.node.options import NodeOptions
-from kvorum.raft.membership import NOBODY, Membership
+from kvorum.raft.membership import NOBODY, Membership, address_of
+from kvorum.raft.messages import Message
 from kvorum.raft.types import NodeId
-from kvorum.testing.checks import Invariants, require
+from kvorum.testing.checks import InvariantBroken, Invariants, require
 from kvorum.testing.history import History
 from kvorum.testing.sim_boot import Tenant
 from kvorum.testing.sim_clients import Client, ClientOptions, Line
+from kvorum.testing.sim_disk import PowerCut
 from kvorum.testing.sim_network import NetworkOptions, SimulatedNetwork
 from kvorum.testing.sim_node import NodeProcess, RunningNode, SimulatedMachine
 from kvorum.testing.sim_transport import SimulatedTransport
 from kvorum.testing.trace import Trace
 
 TICK_S = 0.025
+EXAMINED = 0.005
+"""Share of what nodes send before which their disk is looked at."""
 NODE_OPTIONS = NodeOptions(
     node_id="",
     cluster_id="simulated",
@@ -65,7 +69,7 @@ class SimulatedCluster:
         self.trace = trace
         self.invariants = Invariants()
         self.network: SimulatedNetwork[SimulatedTransport] = SimulatedNetwork(
-            loop, random, options.network, self.trace, self.invariants.heard
+            loop, random, options.network, self.trace, self._note
         )
         self.history = History()
         names = [f"n{number}" for number in range(1, options.nodes + 1)]
@@ -79,6 +83,18 @@ class SimulatedCluster:
         self._client_tasks: list[asyncio.Task[None]] = []
         self._context = copy_context()
         self._failure: BaseException | None = None
+
+    def _note(self, messages: Sequence[Message]) -> None:
+        """Now and then, what a node promises is compared with the bytes on its disk."""
+        self.invariants.heard(messages)
+        if self.random.random() >= EXAMINED:
+            return
+        for sender in dict.fromkeys(address_of(each.sender) for each in messages):
+            machine = next(machine for machine in self.machines if machine.name == sender)
+            try:
+                machine.examine()
+            except (InvariantBroken, KvorumError) as failure:
+                self._failure = self._failure or failure
 
     def _machine(self, name: str, members: Sequence[str]) -> SimulatedMachine:
         return SimulatedMachine(
@@ -133,13 +149,29 @@ class SimulatedCluster:
         if task.cancelled() or machine.process is not process:
             return
         error = _leaf(task.exception() or RuntimeError(f"{machine.name} just stopped"))
+        if isinstance(error, PowerCut):
+            self._soon(self._lose_power, machine, process)
+            return
         may_refuse = machine.is_damaged and isinstance(error, StartError | SnapshotDamaged)
         if not may_refuse and machine.disk.failures == process.disk_failures:
             self._failure = self._failure or error
             return
         self.trace.tell(machine.name, "stops:" if machine.node else "refuses to start:", error)
-        # Here something of the process itself is still running.
-        asyncio.get_running_loop().call_soon(self._clear, machine, process, context=self._context)
+        self._soon(self._clear, machine, process)
+
+    def _soon(
+        self,
+        do: Callable[[SimulatedMachine, NodeProcess], None],
+        machine: SimulatedMachine,
+        process: NodeProcess,
+    ) -> None:
+        """Not while something of the process itself is still running."""
+        asyncio.get_running_loop().call_soon(do, machine, process, context=self._context)
+
+    def _lose_power(self, machine: SimulatedMachine, process: NodeProcess) -> None:
+        if machine.process is process:
+            machine.crash(power=True)
+            self.start(machine)
 
     def _clear(self, machine: SimulatedMachine, process: NodeProcess) -> None:
         if machine.process is not process:
@@ -171,12 +203,6 @@ class SimulatedCluster:
             late = asyncio.get_running_loop().time() > deadline_s
             require(not late, f"{what} within {timeout_s} s")
             await asyncio.sleep(TICK_S)
-
-    async def until_time(self, at_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        while loop.time() < at_s:
-            self.check()
-            await asyncio.sleep(min(0.5, at_s - loop.time()))
 
     # --- looking -----------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ class SimulatedDisk:
     """One machine's disk, which outlives every process on it.
 
     ``sync_s``: how long a job takes. ``fails_with``: an errno, what operations fail with from
-    now on, each with ``failure_chance``.
+    now on, each with ``failure_chance``. ``power_lasts``: for so many operations.
     """
 
     def __init__(self, name: str, random: Random, trace: Trace) -> None:
@@ -49,6 +49,7 @@ class SimulatedDisk:
         self.fails_with: int | None = None
         self.failure_chance = 1.0
         self.failures = 0
+        self.power_lasts: int | None = None
         self._random = random
         self._trace = trace
         self._workers: list[VirtualWorker] = []
@@ -69,6 +70,10 @@ class SimulatedDisk:
         return self.fs
 
     def _fault(self, operation: str, path: Path) -> None:
+        if self.power_lasts is not None:
+            self.power_lasts -= 1
+            if self.power_lasts < 0:
+                raise PowerCut
         number = self.fails_with
         if number is None or operation not in _REFUSABLE:
             return
@@ -83,6 +88,7 @@ class SimulatedDisk:
 
     def crash(self, *, power: bool) -> None:
         """Whatever is under way stops somewhere; with ``power`` lost, caches are lost too."""
+        self.power_lasts = None
         for worker in self._workers:
             job = worker.interrupt()
             if job is not None:
@@ -191,7 +197,7 @@ class VirtualWorker:
         job, future = self._jobs[0]
         try:
             result = job()
-        except Exception as error:  # noqa: BLE001 - whoever submitted it must learn of any
+        except (Exception, PowerCut) as error:  # noqa: BLE001 - for whoever submitted it
             if not future.cancelled():
                 future.set_exception(error)
         else:

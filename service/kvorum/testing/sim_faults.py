@@ -36,15 +36,18 @@ class Faults:
         self._count = 0
 
     async def run(self, kinds: Mapping[str, Action], options: FaultOptions, until_s: float) -> None:
+        """Until the loop's time ``until_s``. Raises what ended a node without a reason."""
         self.lasting_s = options.lasting_s
         chosen = [kinds[name] for name in options.kinds]
-        while chosen:
+        while True:
+            left_s = until_s - self._loop.time()
             pause_s = self.random.expovariate(1 / options.pause_s)
-            if self._loop.time() + pause_s > until_s:
-                break
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(min(pause_s, left_s))
             self.cluster.check()
-            self.random.choice(chosen)()
+            if pause_s >= left_s:
+                return
+            if chosen:
+                self.random.choice(chosen)()
 
     def duration_s(self) -> float:
         return self.random.uniform(*self.lasting_s)

@@ -21,6 +21,7 @@ class ProcessFaults:
             "power cut": self._power_cut,
             "kill the leader": self._kill_leader,
             "restart all": self._restart_all,
+            "power cut at the start": self._cut_at_start,
             "pause": self._pause,
             "pause the leader": self._pause_leader,
         }
@@ -38,6 +39,21 @@ class ProcessFaults:
         power = self._random.random() < 0.7
         for machine in self._faults.running():
             self._faults.crash(machine, power=power)
+
+    def _cut_at_start(self) -> None:
+        """The power goes, comes, and goes again before the node is up."""
+        machine = self._faults.victim()
+        if machine is None or machine.process is None:
+            return
+        self._cluster.trace.fault("power cut at the start", machine.name)
+        machine.crash(power=True)
+
+        def begin() -> None:
+            if machine.process is None:
+                machine.disk.power_lasts = self._random.randrange(40)
+                self._cluster.start(machine)
+
+        self._faults.later(begin)
 
     def _pause(self) -> None:
         self._stop(self._faults.victim())

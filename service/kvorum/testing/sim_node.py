@@ -23,7 +23,7 @@ from kvorum.raft.core import Core
 from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId
 from kvorum.storage.data_dir import Identity
 from kvorum.testing.checks import Durable, Invariants
-from kvorum.testing.sim_boot import Booted, Tenant, boot
+from kvorum.testing.sim_boot import Booted, Tenant, boot, durable_on
 from kvorum.testing.sim_clock import LoopClock, SkewedClock
 from kvorum.testing.sim_disk import SimulatedDisk
 from kvorum.testing.sim_network import SimulatedNetwork
@@ -150,6 +150,7 @@ class SimulatedMachine:
         self._invariants.started(node)
         process.gate.after = lambda: self._invariants.look(node)
         transport.attach(member)
+        self.disk.power_lasts = None
         self._trace.tell(self.name, "starts as", node.id, "with", durable)
         await member.run()
 
@@ -210,6 +211,14 @@ class SimulatedMachine:
             self.buried.append(process)
             process.gone()
         self.disk.crash(power=power)
+
+    def examine(self) -> None:
+        """Whether the bytes on the disk hold what the node was told. Raises InvariantBroken."""
+        if self._durable is None or self.node is None or self.is_damaged:
+            return
+        self._durable.settle()
+        cluster_id = self.node.member.options.cluster_id
+        self._durable.require_in(durable_on(self.disk, cluster_id), self.member)
 
     @property
     def member(self) -> NodeId:

@@ -91,13 +91,18 @@ class Operator:
         node.gate.call_soon(_begin, ask)
 
     def may_lose_disk(self, machine: SimulatedMachine) -> bool:
-        """Whether a majority of the voters would still have everything."""
+        """Whether the cluster can do without, and would notice.
+
+        A majority of the voters still has everything, and all of them know the data directory
+        by which a stranger in its place is told from the member.
+        """
         cluster, membership = self._cluster, self._cluster.decided_membership
         if machine.is_vacant or membership.is_joint or cluster.membership != membership:
             return False
         lost = [*cluster.lost, *(m.member for m in cluster.machines if m.is_damaged)]
         left = [voter for voter in membership.voters if voter not in (*lost, machine.member)]
-        return 2 * len(left) > len(membership.voters)
+        knowing = [node.id for node in cluster.running if machine.member in node.machine.members]
+        return 2 * len(left) > len(membership.voters) and all(v in knowing for v in left)
 
 
 def _begin(ask: Callable[[], object]) -> None:

@@ -61,8 +61,40 @@ class Link:
         self.attempt += 1
 
 
+class _Registrar:
+    """The node, as the handshake sees it, once there is a member."""
+
+    def __init__(self, assigned: Callable[[Assignment], None]) -> None:
+        self.member: Member | None = None
+        self._assigned = assigned
+
+    def is_virgin(self) -> bool:
+        if self.member is None:
+            return False
+        state = self.member.core.state
+        return not state.term and not state.log.last_index
+
+    def commit_index(self) -> Index:
+        return Index(0) if self.member is None else self.member.core.state.log.commit
+
+    def uid_of(self, member: NodeId) -> str | None:
+        known = self.member.machine.members.get(member) if self.member is not None else None
+        return None if known is None else known.uid
+
+    def on_lost(self, member: NodeId) -> None:
+        if self.member is not None:
+            self.member.upkeep.members.lost_disk(member)
+
+    def on_assigned(self, assignment: Assignment) -> None:
+        self._assigned(assignment)
+
+    def on_removed(self, why: str) -> None:
+        if self.member is not None:
+            self.member.told_removed(why)
+
+
 class SimulatedTransport:
-    """``node.ports.Peers`` for the member, the registrar for the handshake."""
+    """``node.ports.Peers`` on the simulated network."""
 
     def __init__(
         self,
@@ -78,17 +110,16 @@ class SimulatedTransport:
         self.gate = gate
         self._network = network
         self._clock = clock
-        self._assigned = assigned
-        self._member: Member | None = None
-        self._standing = Standing(options, self)
+        self._registrar = registrar = _Registrar(assigned)
+        self._standing = Standing(options, registrar)
         self._directory = Directory(options.member_id, options.node_id)
-        self._handshake = Handshake(options, self._directory, self._standing, self)
+        self._handshake = Handshake(options, self._directory, self._standing, registrar)
         self._links: dict[NodeId, Link] = {}
         self._callers: dict[str, Connection] = {}
 
     def attach(self, member: Member) -> None:
         """From now on it can be called."""
-        self._member = member
+        self._registrar.member = member
         self._network.join(self.address, self)
         self._sweep()
 
@@ -120,34 +151,8 @@ class SimulatedTransport:
         self._review()
 
     def receive(self, connection: Connection, batch: Sequence[Message]) -> None:
-        if connection.is_open and self._member is not None:
-            self._member.deliver(batch)
-
-    # --- for the handshake: the registrar ----------------------------------------------
-
-    def is_virgin(self) -> bool:
-        if self._member is None:
-            return False
-        state = self._member.core.state
-        return not state.term and not state.log.last_index
-
-    def commit_index(self) -> Index:
-        return Index(0) if self._member is None else self._member.core.state.log.commit
-
-    def uid_of(self, member: NodeId) -> str | None:
-        known = self._member.machine.members.get(member) if self._member is not None else None
-        return None if known is None else known.uid
-
-    def on_lost(self, member: NodeId) -> None:
-        if self._member is not None:
-            self._member.upkeep.members.lost_disk(member)
-
-    def on_assigned(self, assignment: Assignment) -> None:
-        self._assigned(assignment)
-
-    def on_removed(self, why: str) -> None:
-        if self._member is not None:
-            self._member.told_removed(why)
+        if connection.is_open and self._registrar.member is not None:
+            self._registrar.member.deliver(batch)
 
     # --- links -------------------------------------------------------------------------
 
@@ -163,7 +168,7 @@ class SimulatedTransport:
         self._keep_links()
         self._directory.keep(list(self._links))
         for link in self._links.values():
-            if link.is_open and self.uid_of(link.peer) not in (None, link.uid):
+            if link.is_open and self._registrar.uid_of(link.peer) not in (None, link.uid):
                 link.close()
             self._dial(link)
 
@@ -183,7 +188,7 @@ class SimulatedTransport:
 
     def _dial(self, link: Link) -> None:
         now_s = self._clock.monotonic_s()
-        if link.is_open or now_s < link.again_s or self._member is None:
+        if link.is_open or now_s < link.again_s or self._registrar.member is None:
             return
         link.again_s = now_s + _ANSWER_S
         link.attempt += 1
@@ -202,7 +207,7 @@ class SimulatedTransport:
         if refusal is None:
             connection = self._accept(hello, caller)
         elif refusal.kind is RefusalKind.RENAMED and refusal.assigned is not None:
-            self.on_assigned(Assignment(refusal.assigned, hello.cluster_id))
+            self._registrar.on_assigned(Assignment(refusal.assigned, hello.cluster_id))
         done = partial(caller.conclude, link, attempt, reply, connection)
         self._network.dial(self.address, caller.address, lambda _: caller.gate.call_soon(done))
 

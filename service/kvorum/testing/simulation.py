@@ -9,7 +9,7 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kvorum.testing.checks import log_of
+from kvorum.testing.checks import log_of, require
 from kvorum.testing.history import WrongAnswer, check_revisions
 from kvorum.testing.linearizability import check
 from kvorum.testing.oracle import Oracle, check_answers, check_state
@@ -116,7 +116,6 @@ class _Simulation:
             cluster.start(machine)
         cluster.start_clients()
         await faults.run(kinds, chosen, until_s)
-        await cluster.until_time(until_s)
         faults.heal()
         await self._recover(cluster, operator)
         looking.cancel()
@@ -156,8 +155,9 @@ class _Simulation:
         check_revisions(history.operations)
         oracle = Oracle(log_of(cluster.invariants.decided))
         check_answers(oracle, history)
-        for process in cluster.running:
-            check_state(oracle, process.machine, process.id)
+        for node in cluster.running:
+            check_state(oracle, node.machine, node.id)
+            require(node.member.fence.reason is None, "members serve", node.member.fence.reason)
 
     def _report(self, cluster: SimulatedCluster) -> Report:
         operations = cluster.history.operations
