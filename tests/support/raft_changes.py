@@ -38,9 +38,9 @@ class Changes:
     def _change(self, address: int, at: NodeId | None, choice: int) -> Change:
         if at is None:
             return AddLearner(str(address))
-        if choice % 3 == 0 and not self._lost:
-            return Remove(at)
-        return Replace(at) if choice % 7 == 1 else Promote(at)
+        if self._lost or choice % 3 == 1:
+            return Promote(at)  # another voter less could be one too many
+        return Replace(at) if choice % 7 == 0 else Remove(at)
 
     def pick(self, which: int) -> int | None:
         """Some node, or nobody in particular."""
