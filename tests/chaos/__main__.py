@@ -14,6 +14,7 @@ from tests.chaos.commands import remove_leftovers
 from tests.chaos.places import Loopback, Namespaces, why_no_namespaces
 from tests.chaos.processes import SERVICE, Processes
 from tests.chaos.report import skipped, table
+from tests.chaos.slow_disk import why_no_slow_disk
 
 
 def main() -> int:
@@ -39,13 +40,14 @@ def _arguments() -> argparse.Namespace:
 
 def _play_all(scenarios: list[Scenario], arguments: argparse.Namespace) -> list[Row]:
     """A fresh cluster for each; the directory of one with problems is kept."""
+    intercept = not why_no_slow_disk()
     share_s = arguments.time / len(scenarios)
     rows = []
     for number, scenario in enumerate(scenarios):
         seed = arguments.seed + number
         places = Loopback() if why_no_namespaces() else Namespaces()
         try:
-            with Processes(places, service=arguments.service) as processes:
+            with Processes(places, service=arguments.service, slow_disks=intercept) as processes:
                 processes.start()
                 row = asyncio.run(play(scenario, processes, seconds=share_s, seed=seed))
         finally:

@@ -11,8 +11,10 @@ from random import Random
 from msgspec import Struct, field
 
 from tests.chaos.calls import Outcome
+from tests.chaos.commands import CommandFailed
 from tests.chaos.places import NODES, Namespaces
 from tests.chaos.processes import Processes
+from tests.chaos.rest_client import Broken, NotSent
 from tests.chaos.verdict import barrier, violations
 from tests.chaos.waiting import eventually
 from tests.chaos.workload import Habits, Workload
@@ -72,10 +74,6 @@ class Need(Enum):
     SLOW_DISK = "interception of syncs"
 
 
-async def nothing(_arena: Arena) -> None:
-    """No preparation."""
-
-
 class Scenario(Struct, frozen=True):
     """Its steps are played in turn, as often as there is time, all of them at least once."""
 
@@ -83,8 +81,11 @@ class Scenario(Struct, frozen=True):
     steps: Sequence[Step]
     needs: frozenset[Need] = frozenset()
     habits: Habits = field(default_factory=Habits)
-    prepare: Step = nothing
     judge: Callable[[Workload], list[str]] = lambda _workload: []  # demands of its own
+
+
+FAILURES = (AssertionError, CommandFailed, NotSent, Broken, OSError)
+"""What a step may end with. It becomes a problem of the row, and the next scenario is played."""
 
 
 class Row(Struct, frozen=True):
@@ -121,8 +122,8 @@ async def play(scenario: Scenario, processes: Processes, *, seconds: float, seed
         last = await barrier(processes.rest, f"{name}/last")
         problems += await violations(workload, processes.rest, first=first, last=last)
         problems += await _different_states(processes)
-    except AssertionError as error:
-        problems.append(f"{scenario.name}: {error}")
+    except FAILURES as error:
+        problems.append(f"{scenario.name}: {error!r}")
     finally:
         await workload.stop()
         processes.rest.close()
@@ -144,15 +145,14 @@ async def _steps(scenario: Scenario, arena: Arena, seconds: float) -> list[str]:
     ends_s = loop.time() + seconds
     problems = []
     try:
-        await scenario.prepare(arena)
         for number, step in enumerate(itertools.cycle(scenario.steps)):
             if number >= len(scenario.steps) and loop.time() > ends_s:
                 break
             await arena.workload.progress(20)
             await step(arena)
             await arena.processes.ready()
-    except AssertionError as error:
-        problems.append(f"{scenario.name}: {error}")
+    except FAILURES as error:
+        problems.append(f"{scenario.name}: {error!r}")
     finally:
         heal(arena.processes)
     return problems

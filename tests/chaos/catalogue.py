@@ -12,6 +12,7 @@ from tests.chaos.network_faults import BAD_NETWORK, PARTITIONS
 from tests.chaos.places import why_no_namespaces, why_no_tmpfs
 from tests.chaos.process_faults import KILLS, PAUSES, ROLLING_RESTART
 from tests.chaos.slow_disk import why_no_slow_disk
+from tests.chaos.storm import STORM
 
 SCENARIOS = (
     KILLS,
@@ -25,6 +26,7 @@ SCENARIOS = (
     MEMBERSHIP,
     TRANSFER,
     ROLLING_RESTART,
+    STORM,
 )
 
 

@@ -13,6 +13,7 @@ from tests.chaos.commands import remove_leftovers
 from tests.chaos.places import Loopback, Namespaces, Places, why_no_namespaces
 from tests.chaos.processes import Processes
 from tests.chaos.report import skipped, table
+from tests.chaos.slow_disk import why_no_slow_disk
 
 ROWS = pytest.StashKey[list[Row]]()
 SKIPPED = pytest.StashKey[dict[str, str]]()
@@ -39,7 +40,7 @@ class Clusters:
     def current(self) -> Processes:
         if self._open is None:
             places = Loopback() if why_no_namespaces() else Namespaces()
-            self._open = places, Processes(places)
+            self._open = places, Processes(places, slow_disks=not why_no_slow_disk())
             self._open[1].start()
             asyncio.run(_ready(self._open[1]))
         return self._open[1]

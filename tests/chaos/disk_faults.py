@@ -55,9 +55,14 @@ async def _move(arena: Arena, node: int, to: Path) -> None:
 
 
 def _fill(filler: Path) -> None:
-    with filler.open("wb") as file:
-        free = os.statvfs(filler.parent)
-        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+    """To the last page, even though the node takes and frees some meanwhile."""
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(65_536)):
+                pass
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
 
 
 async def _stops_for(arena: Arena, node: int, why: str) -> None:
@@ -130,14 +135,7 @@ async def _faulty(arena: Arena, node: int, error: int) -> None:
     arena.processes.disks[node].make(error=error)
     await _stops_for(arena, node, os.strerror(error))
     await arena.workload.progress(40)
-    arena.processes.start([node], slow_disk=True)
-
-
-async def with_slow_disks(arena: Arena) -> None:
-    """Restart all nodes so that their syncs can be held; unless told to, they are not."""
-    arena.processes.kill(NODES)
-    arena.processes.start(slow_disk=True)
-    await arena.processes.ready()
+    arena.processes.start([node])
 
 
 FULL_DISK = Scenario(
@@ -150,5 +148,4 @@ SLOW_DISK = Scenario(
     "slow disk",
     (slow_leader, stuck_leader, stuck_follower, slow_majority, faulty_leader, faulty_follower),
     needs=frozenset({Need.SLOW_DISK}),
-    prepare=with_slow_disks,
 )

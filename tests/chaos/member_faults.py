@@ -1,5 +1,6 @@
 """Members that come, go, lose their disks, lag, and hand over, under load."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -91,7 +92,7 @@ async def remove(arena: Arena, node: int) -> None:
     )
 
     async def said() -> bool:
-        return "removed" in arena.processes.log_tail(node, bytes_=10_000)
+        return "removed" in arena.processes.log_tail(node)
 
     await eventually(f"node {node} says that it was removed", said)
 
@@ -106,6 +107,25 @@ async def grow_and_shrink(arena: Arena) -> None:
         arena.processes.kill([node])
         arena.processes.wipe(node)
         await add(arena, node)
+    await remove(arena, SPARE)
+    arena.processes.kill([SPARE])
+    arena.processes.wipe(SPARE)
+
+
+async def leader_dies_during_change(arena: Arena) -> None:
+    """The change is made, or not; asking again settles it."""
+    arena.faults["kill -9 leader during a change"] += 1
+    leader = await arena.leader()
+    body = {"address": arena.processes.address(SPARE)}
+    asking = asyncio.create_task(
+        arena.processes.rest.ask(leader, "POST", "/cluster/members", body), name="change"
+    )
+    await asyncio.sleep(arena.random.uniform(0, 0.02))
+    arena.processes.kill([leader])
+    await asyncio.gather(asking, return_exceptions=True)  # whatever it said is checked below
+    await arena.workload.progress(20)
+    arena.processes.start([leader])
+    await add(arena, SPARE)
     await remove(arena, SPARE)
     arena.processes.kill([SPARE])
     arena.processes.wipe(SPARE)
@@ -198,7 +218,7 @@ async def answers_at_all(arena: Arena, node: int) -> None:
     await eventually(f"node {node} answers", answered)
 
 
-MEMBERSHIP = Scenario("membership", (lost_disk, grow_and_shrink))
+MEMBERSHIP = Scenario("membership", (lost_disk, grow_and_shrink, leader_dies_during_change))
 SNAPSHOTS = Scenario(
     "snapshots",
     (lagging_follower, killed_while_installing, killed_while_taking),

@@ -46,13 +46,16 @@ class Processes:
         *,
         service: Path = SERVICE,
         settings: Mapping[str, str] | None = None,
+        slow_disks: bool = False,
     ) -> None:
+        """``slow_disks``: their syncs can be held by :attr:`disks`."""
         self.places = places
         self.directory = Path(tempfile.mkdtemp(prefix=f"{DIRECTORY_PREFIX}{os.getpid()}-"))
         self.settings = {**SETTINGS, **(settings or {})}
         self.rest = RestClient(places.clients)
         self.disks: dict[int, SlowDisk] = {}
         self._service = service
+        self._slow_disks = slow_disks
         self._data = {node: self.directory / f"Node-{node}" for node in MACHINES}
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -69,14 +72,13 @@ class Processes:
 
     # --- processes ---------------------------------------------------------------------
 
-    def start(self, nodes: Iterable[int] = NODES, *, slow_disk: bool = False) -> None:
-        """``slow_disk``: with a disk that :attr:`disks` can slow down."""
+    def start(self, nodes: Iterable[int] = NODES) -> None:
         for node in nodes:
             assert node not in self._running, f"node {node} runs already"
             serve = (sys.executable, "-m", "kvorum.cli.main", "serve")
             launch: tuple[str, ...] = (sys.executable, str(LAUNCH))
             channel: tuple[int, ...] = ()
-            if slow_disk:
+            if self._slow_disks:
                 disk = self.disks[node] = SlowDisk()
                 channel = (disk.theirs.fileno(),)
                 launch += ("--notify", str(channel[0]))
@@ -89,7 +91,7 @@ class Processes:
                     stderr=log,
                     pass_fds=channel,
                 )
-            if slow_disk:
+            if self._slow_disks:
                 self.disks[node].start()
 
     def _environment(self, node: int) -> dict[str, str]:
@@ -155,7 +157,7 @@ class Processes:
     def surprises(self) -> list[str]:
         """Nodes that ended although nobody told them to."""
         return [
-            f"node {node} ended with exit code {process.returncode}: …{self.log_tail(node)}"
+            f"node {node} ended with exit code {process.returncode}: {self.last_words(node)}"
             for node, process in self._running.items()
             if process.poll() is not None
         ]
@@ -189,9 +191,17 @@ class Processes:
     def log_file(self, node: int) -> Path:
         return self.directory / f"Node-{node}.log"
 
-    def log_tail(self, node: int, *, bytes_: int = 1500) -> str:
+    def log_tail(self, node: int, *, bytes_: int = 10_000) -> str:
         path = self.log_file(node)
         return path.read_text(errors="replace")[-bytes_:] if path.exists() else ""
+
+    def last_words(self, node: int) -> str:
+        """The last message that was a problem, or the last line."""
+        lines = self.log_tail(node).splitlines() or [""]
+        problems = [line for line in lines if '"level":"critical"' in line]
+        line = (problems or lines)[-1]
+        found = re.search(r'"message":"(.*?)(?<!\\)"', line)
+        return found[1] if found else line
 
     async def metric(self, node: int, name: str) -> float:
         """Sum over its labels; 0 if the node has no such metric, or does not answer."""
