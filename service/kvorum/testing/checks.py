@@ -5,7 +5,6 @@ equal logs make equal states. A check costs little, because it looks only at wha
 since the last one.
 """
 
-import asyncio
 from asyncio import Future
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
@@ -34,6 +33,9 @@ def require(holds: bool, rule: str, *facts: object) -> None:
         raise InvariantBroken(f"{rule}: {', '.join(map(str, facts))}")
 
 
+_Batch = tuple[Future[None], HardState | None, Sequence[Entry], EntryId | None]
+
+
 class Durable:
     """What a node was told to be on its disk, in the terms of consensus.
 
@@ -46,8 +48,7 @@ class Durable:
         self.hard_state = hard_state
         self.base = base
         self.terms = list(terms)
-        self._writing: tuple[Future[None], HardState | None, Sequence[Entry], EntryId | None]
-        self._writing = (_never(), None, (), None)
+        self._writing: _Batch | None = None
 
     def __str__(self) -> str:
         return f"{self.hard_state}, entries {self.base.index + 1}..{self.last_index}"
@@ -74,10 +75,9 @@ class Durable:
 
     def settle(self) -> None:
         """Take over the batch on its way if it has come through."""
-        written, hard_state, entries, base = self._writing
-        if not written.done():
+        if self._writing is None or not self._writing[0].done():
             return
-        self._writing = (_never(), None, (), None)
+        (written, hard_state, entries, base), self._writing = self._writing, None
         if not written.cancelled() and written.exception() is None:
             self._store(hard_state, entries, base)
 
@@ -117,10 +117,6 @@ class Durable:
         return found.hard_state.term > self.hard_state.term or (
             bool(found.terms) and found.terms[-1] > (self.terms[-1] if self.terms else 0)
         )
-
-
-def _never() -> "Future[None]":
-    return asyncio.get_running_loop().create_future()
 
 
 class Watched(Protocol):

@@ -64,7 +64,8 @@ class Progress:
         )
 
 
-def main(arguments: Sequence[str] | None = None, out: TextIO = sys.stdout) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    out = sys.stdout
     options = _parse(arguments)
     if options.seed is not None:
         return _tell(options.seed, options.seconds, lambda line: _write(out, line))
