@@ -73,8 +73,7 @@ def leader_without_the_log(cluster: SimulatedCluster) -> RunningNode:
     node = follower_of(cluster)
     state = node.core.state
     state.term, state.role = Term(state.term + 1), Role.LEADER
-    del state.log._entries[-1:]
-    state.log.commit = state.log.applied = state.log.stable = state.log.last_index
+    state.log._entries[-1] = Entry(state.term, state.log.last_index, EntryKind.NOOP, b"")
     cluster.invariants.started(node)
     return node
 

@@ -125,6 +125,7 @@ class _Simulation:
     async def _recover(self, cluster: SimulatedCluster, operator: Operator) -> None:
         """With everything healed and restarted, the cluster serves again, and soon."""
         await cluster.stop_clients()
+        cluster.network.options = NetworkOptions()
         timeout_s = ELECTION_TIMEOUTS_MAX * NODE_OPTIONS.election_timeout_s_max
         cluster.trace.tell("all", "restart")
         for machine in cluster.machines:
