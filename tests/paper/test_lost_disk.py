@@ -1,9 +1,15 @@
-"""A follower whose disk was replaced must not wait for ever for what it once had."""
+"""A disk that is lost: its member must neither wait for ever nor vote again (§3.8)."""
 
+from msgspec.structs import replace
+
+from kvorum.raft.membership import Membership, Promote, encode_change
 from kvorum.raft.progress import CONTRADICTIONS_MAX
 from kvorum.raft.ready import EventKind
-from kvorum.raft.types import HardState
+from kvorum.raft.types import EntryKind, HardState, NodeId, Ticket
 from tests.support.raft_cluster import Cluster, Disk
+from tests.support.raft_cores import HEARTBEAT_TICKS, ack, drain, elect, feed, make_core, node_id
+
+LEARNER = NodeId("3#1")
 
 
 def test_a_follower_with_an_empty_disk_gets_everything_again() -> None:
@@ -22,3 +28,39 @@ def test_a_follower_with_an_empty_disk_gets_everything_again() -> None:
     assert cluster[3].data == cluster[1].data
     assert EventKind.LOST_ENTRIES in {event.kind for event in cluster[1].events}
     assert cluster.leaders == [1]
+
+
+def test_a_learner_votes_only_once_its_data_directory_is_known() -> None:
+    """§3.8: else an empty one could take its id, and forget what it voted."""
+    introduced: set[NodeId] = set()
+    membership = Membership((node_id(1), node_id(2)), learners=(LEARNER,))
+    leader = make_core(membership=membership, is_introduced=introduced.__contains__)
+    elect(leader)
+    feed(leader, ack(2, term=1, match=1), replace(ack(3, term=1, match=1), sender=LEARNER))
+    promotion = encode_change(Promote(LEARNER))
+    leader.propose(Ticket(1), promotion, EntryKind.MEMBERSHIP)
+    [receipt] = drain(leader).receipts
+    assert receipt.entry is None
+    assert f"{LEARNER} has not introduced itself yet" in receipt.refusal
+    introduced.add(LEARNER)
+    leader.propose(Ticket(2), promotion, EntryKind.MEMBERSHIP)
+    [receipt] = drain(leader).receipts
+    assert receipt.entry is not None
+
+
+def test_an_heir_waits_until_its_data_directory_is_known() -> None:
+    introduced: set[NodeId] = set()
+    voters = (node_id(1), node_id(2))
+    leader = make_core(
+        membership=Membership(voters, learners=(LEARNER,), heirs=(LEARNER,)),
+        is_introduced=introduced.__contains__,
+    )
+    elect(leader)
+    feed(leader, ack(2, term=1, match=1), replace(ack(3, term=1, match=1), sender=LEARNER))
+    for _ in range(3 * HEARTBEAT_TICKS):
+        leader.tick()
+    assert LEARNER not in leader.membership.voters
+    introduced.add(LEARNER)
+    for _ in range(HEARTBEAT_TICKS):
+        leader.tick()
+    assert LEARNER in leader.membership.voters

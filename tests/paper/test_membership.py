@@ -210,6 +210,18 @@ def test_the_joint_membership_is_left_as_soon_as_it_is_committed() -> None:
     assert (entry.index, decode_membership(entry.data)) == (3, Membership(ids(1, 2)))
 
 
+def test_the_joint_membership_stays_until_it_is_committed_itself() -> None:
+    """§4.3: an entry before it does not count."""
+    leader = leader_of(voters_up_to(3), 2)
+    leader.propose(Ticket(9), b"x")
+    drain(leader)
+    propose(leader, Remove(node_id(3)))
+    feed(leader, ack(2, term=1, match=2))
+    assert (leader.state.log.commit, leader.membership.is_joint) == (2, True)
+    feed(leader, ack(2, term=1, match=3))
+    assert (leader.state.log.commit, leader.membership.is_joint) == (3, False)
+
+
 def test_a_new_leader_leaves_a_joint_membership_that_was_committed_before() -> None:
     """§4.3: whoever leads completes the change, once it has committed an entry of its own."""
     core = make_core(term=1, commit=1, log=(membership_entry(1, 1, JOINT),))

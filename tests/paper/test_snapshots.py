@@ -321,6 +321,9 @@ def test_a_chunk_is_handed_on_and_shows_that_the_leader_lives() -> None:
     out = feed(core, message)
     assert (out.chunks, out.messages) == ([message], [])
     assert (core.state.term, core.state.leader, core.state.election_elapsed) == (2, "2", 0)
+    core.tick()
+    feed(core, message)
+    assert core.state.election_elapsed == 0
 
 
 def test_a_chunk_of_a_former_leader_is_refused() -> None:
@@ -380,20 +383,21 @@ def test_its_acknowledgement_waits_for_the_disk() -> None:
 
 
 def test_a_save_that_is_out_during_an_installation_means_nothing_any_more() -> None:
-    """What it writes is void as soon as the next one is durable."""
+    """The next one makes void what it writes: even entries that are in the log again by then."""
     core = follower_with(1, 1)
     core.step(append_entries(2, 3, 3, 3, 3, 3, term=3, prev=eid(1, 2)))
     out = core.ready().save
     assert out is not None
-    assert out.entries[-1].index == 7
-    core.step(append_entries(4, 4, term=4, prev=eid(1, 2)))
-    assert core.install(snapshot(4, 6))
-    core.step(append_entries(4, 4, term=4, prev=eid(4, 6)))
+    assert out.entries[-1].id == eid(3, 7)
+    core.step(append_entries(4, 4, term=4, prev=eid(1, 2)))  # a leader that decides nothing
+    core.step(append_entries(3, term=5))  # one that decides what the first had begun
+    assert core.install(snapshot(3, 5))
+    core.step(append_entries(3, 3, 3, term=5, prev=eid(3, 5)))
     core.advance(out)
-    assert core.state.log.stable == 6, "its entry 7 is another one"
+    assert core.state.log.stable == 5
     following = core.ready().save
     assert following is not None
-    assert (following.base, [entry.id for entry in following.entries]) == (eid(4, 6), [eid(4, 7)])
+    assert (following.base, following.entries) == (eid(3, 5), log_of(3, 3, first=6))
     core.advance(following)
     assert core.state.log.stable == 7
 

@@ -9,6 +9,14 @@ from kvorum.raft.types import NodeId
 RandomTicks = Callable[[int, int], int]
 """``f(low, high)`` → a number in ``low..high``, both included: the only randomness."""
 
+IsIntroduced = Callable[[NodeId], bool]
+"""Whether it is on record, decided and applied here, which data directory a member has."""
+
+
+def everybody(_member: NodeId) -> bool:
+    """For a core without a state machine that keeps such records."""
+    return True
+
 
 class CoreOptions(Struct, frozen=True, kw_only=True):
     """Timeouts in ticks, limits in messages and bytes."""

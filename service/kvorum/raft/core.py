@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from kvorum.raft import election, following, receiving, replication, sending_snapshots
 from kvorum.raft import transfer as handing_over
-from kvorum.raft.config import CoreOptions, RandomTicks
+from kvorum.raft.config import CoreOptions, IsIntroduced, RandomTicks, everybody
 from kvorum.raft.membership import Membership
 from kvorum.raft.messages import Message, Propose, ReadIndex, TransferLeadership
 from kvorum.raft.read_only import ReadRequest
@@ -48,14 +48,24 @@ class Core:
         hard_state: HardState,
         entries: Sequence[Entry] = (),
         base: EntryId = ORIGIN,
+        *,
+        is_introduced: IsIntroduced = everybody,
     ) -> None:
         """Resume from what the disk holds; a new node has an empty state and no entries.
 
         ``base`` is the last entry that the snapshot on disk covers, ``membership`` the one in
-        force there, and ``entries`` follow it. ``ValueError`` for an entry that this release
-        cannot read.
+        force there, and ``entries`` follow it. Only learners for which ``is_introduced`` holds
+        become voters. ``ValueError`` for an entry that this release cannot read.
         """
-        self.state = State(options, membership, hard_state, entries, random_ticks, base=base)
+        self.state = State(
+            options,
+            membership,
+            hard_state,
+            entries,
+            random_ticks,
+            base=base,
+            is_introduced=is_introduced,
+        )
         self._saving: Save | None = None
 
     # --- inputs ----------------------------------------------------------------------

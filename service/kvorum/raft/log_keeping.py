@@ -32,8 +32,7 @@ def splice(state: State, prev: Index, entries: Sequence[Entry]) -> Index | None:
 
 def _adopt_memberships(state: State, entries: Sequence[Entry]) -> None:
     for entry in entries:
-        if entry.kind is EntryKind.MEMBERSHIP and entry.index > state.memberships.latest_index:
-            state.memberships.add(entry)
+        if entry.kind is EntryKind.MEMBERSHIP and state.memberships.add(entry):
             _change_membership(state)
 
 

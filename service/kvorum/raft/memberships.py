@@ -40,10 +40,12 @@ class Memberships:
 
     # --- changing with the log -----------------------------------------------------------
 
-    def add(self, entry: Entry) -> None:
-        """An entry of the kind MEMBERSHIP; one that is known already changes nothing."""
-        if entry.index > self.latest_index:
-            self._known.append((entry.index, decode_membership(entry.data)))
+    def add(self, entry: Entry) -> bool:
+        """An entry of the kind MEMBERSHIP; false if it is known already."""
+        if entry.index <= self.latest_index:
+            return False
+        self._known.append((entry.index, decode_membership(entry.data)))
+        return True
 
     def truncate(self, first: Index) -> None:
         """The log lost its entries from ``first`` on, and what they had put in force."""

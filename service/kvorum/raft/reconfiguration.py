@@ -51,6 +51,7 @@ def _resulting(state: State, change: Change) -> Membership:
     membership = begin(state.membership, change, Index(state.log.last_index + 1))
     if isinstance(change, Promote):
         _require_caught_up(state, change.node)
+        _require_introduction(state, change.node)
     elif isinstance(change, Replace):
         _require_silence(state, change.node)
     _require_majorities(state, membership)
@@ -71,6 +72,18 @@ def _require_caught_up(state: State, learner: NodeId) -> None:
 
 def _is_caught_up(state: State, progress: Progress) -> bool:
     return state.log.last_index - progress.match <= PROMOTE_LAG_MAX
+
+
+def _require_introduction(state: State, learner: NodeId) -> None:
+    """A vote is a promise that only a disk remembers (§3.8), so it must be known which one.
+
+    An empty data directory may take the id of a learner; of a voter it would forget the votes.
+    """
+    if not state.is_introduced(learner):
+        raise ChangeRefused(
+            f"{learner} has not introduced itself yet; it does so as soon as it runs and reaches "
+            "the leader"
+        )
 
 
 def _require_silence(state: State, node: NodeId) -> None:
@@ -123,11 +136,11 @@ def resign(state: State) -> None:
 
 
 def promote_heirs(state: State) -> None:
-    """Learners that took the place of a voter vote as soon as they have caught up."""
+    """Learners that took the place of a voter vote as soon as they are known and caught up."""
     if state.next_decision is not None or state.membership.is_joint:
         return
     for heir in state.membership.heirs:
-        if _is_caught_up(state, state.progress[heir]):
+        if state.is_introduced(heir) and _is_caught_up(state, state.progress[heir]):
             entry, _ = propose(state, encode_change(Promote(heir)))
             if entry is not None:
                 return

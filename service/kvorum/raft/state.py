@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from kvorum.raft.config import CoreOptions, RandomTicks
+from kvorum.raft.config import CoreOptions, IsIntroduced, RandomTicks
 from kvorum.raft.log import RaftLog
 from kvorum.raft.membership import NOBODY, Membership, index_of_birth
 from kvorum.raft.memberships import Memberships
@@ -38,8 +38,10 @@ class State:
         random_ticks: RandomTicks,
         *,
         base: EntryId,
+        is_introduced: IsIntroduced,
     ) -> None:
         self.options = options
+        self.is_introduced = is_introduced
         self.log = RaftLog(entries, hard_state.commit, base)
         self.snapshot: Snapshot | None = None  # the newest one here: followers may get it
         self.rebase: EntryId | None = None  # installed, but the disk's log does not say so yet

@@ -43,9 +43,9 @@ def test_a_cut_log_forgets_what_it_lost() -> None:
 
 def test_an_entry_that_is_known_changes_nothing() -> None:
     known = three()
-    known.add(change(6, 7))
+    assert not known.add(change(6, 7))
     assert sizes(known.since(Index(4))) == [1, 2, 3]
-    known.add(change(12, 7))
+    assert known.add(change(12, 7))
     assert sizes(known.since(Index(4))) == [1, 2, 3, 7]
 
 
