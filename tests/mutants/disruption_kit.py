@@ -1,7 +1,8 @@
 """Who must not disturb, who must not hold on, and how leadership is handed over.
 
 Without pre-vote or CheckQuorum nothing is ever decided wrongly: a cluster only loses its
-leader for no reason, or keeps one that can do nothing. So it is looked at here directly.
+leader for no reason, or keeps one that can do nothing. Chance rarely shows that, nor a leader
+that was asleep: so the situations are made here.
 """
 
 from random import Random
@@ -23,7 +24,7 @@ def disturb(seed: int) -> None:
         cluster.propose(leader, b"%d" % number)
     cluster.spread()
     follower = random.choice([number for number in cluster.numbers if number != leader])
-    (_returns, _is_alone, _hands_over)[seed % 3](cluster, leader, follower, random)
+    (_returns, _is_alone, _hands_over, _pauses)[seed % 4](cluster, leader, follower, random)
 
 
 def _elected(cluster: Cluster) -> int:
@@ -59,6 +60,26 @@ def _is_alone(cluster: Cluster, leader: int, _follower: int, _random: Random) ->
         cluster.tick()
         cluster.settle()
     require(leader not in cluster.leaders, "a leader that is alone steps down", leader)
+
+
+def _pauses(cluster: Cluster, leader: int, _follower: int, _random: Random) -> None:
+    """A leader that stood still while another was elected answers no read from its memory (§6.4).
+
+    Its own clock knows nothing of the pause: only an answer to this very read would do.
+    """
+    cluster.net.isolate(leader)
+    others = [number for number in cluster.numbers if number != leader]
+    for _ in range(RECOVERY_TICKS_MAX):
+        cluster.tick(*others)
+        cluster.settle()
+        if len(cluster.leaders) == 2:
+            break
+    cluster.propose(next(n for n in cluster.leaders if n != leader), b"meanwhile")
+    cluster.settle()
+    cluster.read_index(leader)  # the cluster compares the answer, if one comes
+    cluster.tick(leader, count=3)
+    cluster.net.heal()
+    cluster.settle()
 
 
 def _hands_over(cluster: Cluster, leader: int, follower: int, random: Random) -> None:

@@ -20,6 +20,7 @@ Kit = Callable[[int], None]
 STEPS = 1200
 SIMULATED_S = 30.0
 SMALL_BOUNDS = (
+    Bounds(terms=1, ticks=0, entries=0, messages=3, crashes=0, changes=1, learners=1, led=1),
     Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=1),
     Bounds(terms=2, ticks=2, entries=0, messages=2, crashes=0),
     Bounds(terms=2, ticks=0, entries=1, messages=2, crashes=1, transfers=1, led=1),

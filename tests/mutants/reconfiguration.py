@@ -143,12 +143,6 @@ RECONFIGURATION = (
         (
             Edit(transfer, "_why_not", "if target in state.membership.learners:", "if False:"),
             Edit(transfer, "_why_not", "if target not in state.membership.voters:", "if False:"),
-            Edit(
-                transfer,
-                "proceed",
-                "if transfer.target not in state.membership.voters:",
-                "if transfer.target not in state.progress:",
-            ),
             Edit(election, "on_timeout_now", "state.may_campaign() and ", ""),
         ),
     ),
@@ -182,19 +176,6 @@ RECONFIGURATION = (
         "a snapshot that was overtaken by the log takes its place all the same",
         ("model", "simulator"),
         (Edit(following, "install", "if _is_covered(state, snapshot):", "if False:"),),
-    ),
-    Mutant(
-        "snapshot-progress-lost",
-        "a heartbeat's answer makes the leader think that a snapshot has arrived",
-        ("model", "simulator"),
-        (
-            Edit(
-                replication,
-                "_on_accepted",
-                "if progress.state is ProgressState.SNAPSHOT and match < state.log.base.index:",
-                "if False:",
-            ),
-        ),
     ),
     Mutant(
         "snapshot-never-asked-again",

@@ -19,7 +19,7 @@ REQUESTS = (
     Mutant(
         "read-round-reused",
         "all rounds of leadership checks have the same number, so an old answer confirms a new one",
-        ("simulator", "model"),
+        ("model", "simulator"),
         (Edit(ReadQueue, "begin", "self.round += 1", "self.round = 1"),),
     ),
     Mutant(
@@ -51,7 +51,7 @@ REQUESTS = (
     Mutant(
         "lease-read-after-pause",
         "whoever was heard some ticks ago counts as a follower, but a paused leader does not tick",
-        ("simulator", "model"),
+        ("disruption", "simulator"),
         (
             Edit(
                 replication,
@@ -64,7 +64,7 @@ REQUESTS = (
     Mutant(
         "stale-leader-reads",
         "a leader answers reads without asking whether it still leads",
-        ("simulator", "model"),
+        ("model", "simulator"),
         (
             Edit(
                 replication, "confirm_reads", "if not is_majority(", "if False and not is_majority("
@@ -74,7 +74,7 @@ REQUESTS = (
     Mutant(
         "read-without-own-entry",
         "a new leader gives out its commit index before an entry of its own term is committed",
-        ("simulator", "model"),
+        ("model", "simulator"),
         (
             Edit(
                 replication,
@@ -287,8 +287,8 @@ REQUESTS = (
             Edit(
                 RaftLog,
                 "take_committed",
-                "commit, size = self.commit - self.base.index, 0",
-                "commit, size = self.last_index - self.base.index, 0",
+                "commit, size = self.commit -",
+                "commit, size = self.last_index -",
             ),
         ),
     ),
