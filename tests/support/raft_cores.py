@@ -8,7 +8,7 @@ plays the part of a driver with an instant disk; tests about durability call
 from collections.abc import Sequence
 from typing import TypeVar
 
-from kvorum.raft.config import CoreOptions, RandomTicks
+from kvorum.raft.config import CoreOptions, IsIntroduced, RandomTicks, everybody
 from kvorum.raft.core import Core
 from kvorum.raft.membership import Membership
 from kvorum.raft.messages import (
@@ -84,6 +84,7 @@ def make_core(
     membership: Membership | None = None,
     random_ticks: RandomTicks = latest,
     core_options: CoreOptions | None = None,
+    is_introduced: IsIntroduced = everybody,
     **limits: int,
 ) -> Core:
     """A follower that just started with this on its disk; ``log`` follows ``base``."""
@@ -94,6 +95,7 @@ def make_core(
         HardState(Term(term), None if vote is None else node_id(vote), Index(commit)),
         log,
         base,
+        is_introduced=is_introduced,
     )
 
 

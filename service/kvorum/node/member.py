@@ -37,7 +37,7 @@ from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.core import Core
 from kvorum.raft.messages import Message
 from kvorum.raft.snapshot import Snapshot
-from kvorum.raft.types import Index
+from kvorum.raft.types import Index, NodeId
 from kvorum.telemetry.metrics import RaftMetrics, StateMetrics
 
 _log = logging.getLogger("kvorum.node")
@@ -71,6 +71,7 @@ class Member:
             origin.hard_state,
             origin.entries,
             origin.base,
+            is_introduced=self._is_introduced,
         )
         self._ports = ports
         self._metrics = RaftMetrics(registry)
@@ -127,6 +128,9 @@ class Member:
         if self.leadership.is_hopeless():
             self.fence.raise_for(f"it was removed from the cluster: {why}")
 
+    def _is_introduced(self, member: NodeId) -> bool:
+        return member in self.machine.members
+
     def _on_fence(self) -> None:
         self._set_able(False)
         self.give_up_requests()
@@ -167,6 +171,7 @@ class Member:
             self.machine,
             store=self._ports.snapshots,
             peers=self._ports.peers,
+            clock=self._ports.clock,
             metrics=self._state_metrics,
             install=self._install,
             freezing=self._freezing,
@@ -209,6 +214,7 @@ class Member:
                 store=self._ports.snapshots,
                 peers=self._ports.peers,
                 metrics=self._state_metrics,
+                take_another=self._taker.take_another,
             ),
         )
 

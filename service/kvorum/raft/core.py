@@ -168,6 +168,18 @@ class Core:
         """
         sending_snapshots.offer(self.state, snapshot, keep_from)
 
+    def withdraw(self, snapshot: Snapshot) -> None:
+        """``snapshot``, offered once, turned out to be unreadable: nobody is sent it any more.
+
+        Followers that need one wait until another is offered.
+        """
+        sending_snapshots.withdraw(self.state, snapshot)
+
+    @property
+    def lacks_snapshot(self) -> bool:
+        """Entries are gone, and the snapshot that covered them was withdrawn."""
+        return self.state.snapshot is None and self.state.log.base.index > 0
+
     @property
     def sending(self) -> tuple[Snapshot, ...]:
         """Snapshots on their way to followers: their files are still needed."""
