@@ -156,6 +156,7 @@ async def do(storage: Storage[Terms], model: Model, step: Step) -> None:
                 data = content[here : here + 64]
                 here = await storage.snapshots.receive(snapshot, here, data)
             await storage.snapshots.complete(snapshot)
+            await storage.snapshots.adopt(snapshot)
             await storage.log.append(after.hard_state(), (), snapshot.last)
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import zlib
 from asyncio import Future
-from collections.abc import AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,8 +22,8 @@ def done(value: T) -> "Future[T]":
     return future
 
 
-def failed(error: Exception) -> "Future[int]":
-    future: Future[int] = asyncio.get_running_loop().create_future()
+def failed(error: Exception) -> "Future[Any]":
+    future: Future[Any] = asyncio.get_running_loop().create_future()
     future.set_exception(error)
     return future
 
@@ -51,12 +51,21 @@ class MemorySnapshots:
         self.kept = [*self.kept[-1:], (snapshot, data)]
 
     def blocks(self, snapshot: Snapshot) -> list[bytes]:
-        return msgspec.msgpack.decode(dict(self.kept)[snapshot], type=list[bytes])
+        data = {**self._parts, **dict(self.kept)}[snapshot]
+        return msgspec.msgpack.decode(data, type=list[bytes])
 
-    async def load(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    async def load(self, snapshot: Snapshot) -> AsyncGenerator[bytes, None]:
         for block in self.blocks(snapshot):
             await asyncio.sleep(0)
             yield block
+
+    def check(self, snapshot: Snapshot) -> "Future[None]":
+        data = dict(self.kept).get(snapshot)
+        if data is None:
+            return failed(FileNotFoundError("it was dropped"))
+        if zlib.crc32(data) != snapshot.checksum:
+            return failed(SnapshotDamaged("checksum"))
+        return done(None)
 
     def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> "Future[bytes]":
         return done(dict(self.kept)[snapshot][offset : offset + size_bytes])
@@ -76,10 +85,21 @@ class MemorySnapshots:
         return done(offset + len(data))
 
     def complete(self, snapshot: Snapshot) -> "Future[None]":
-        data = self._parts.pop(snapshot)
-        if zlib.crc32(data) != snapshot.checksum:
-            return failed(SnapshotDamaged("checksum"))  # type: ignore[return-value]  # it never holds a value
-        self.keep(snapshot, data)
+        if zlib.crc32(self._parts[snapshot]) != snapshot.checksum:
+            del self._parts[snapshot]
+            return failed(SnapshotDamaged("checksum"))
+        return done(None)
+
+    def adopt(self, snapshot: Snapshot) -> "Future[None]":
+        self.keep(snapshot, self._parts.pop(snapshot))
+        return done(None)
+
+    def discard(self, snapshot: Snapshot) -> "Future[None]":
+        self._parts.pop(snapshot, None)
+        return done(None)
+
+    def distrust(self, snapshot: Snapshot) -> "Future[None]":
+        self.kept = [(one, data) for one, data in self.kept if one != snapshot]
         return done(None)
 
 
@@ -92,7 +112,7 @@ class MemorySink:
 
     def write(self, block: bytes) -> "Future[None]":
         if self._store.error is not None:
-            return failed(self._store.error)  # type: ignore[return-value]  # it never holds a value
+            return failed(self._store.error)
         self._blocks.append(block)
         return done(None)
 

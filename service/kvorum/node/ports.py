@@ -1,7 +1,7 @@
 """What a node needs from the outside, owned by the node: disk, network, time."""
 
 from asyncio import Future
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from kvorum.raft.membership import Membership
@@ -60,13 +60,23 @@ class SnapshotStore(Protocol):
 
     @property
     def oldest(self) -> Snapshot | None:
-        """Of those kept: the log must reach back to it."""
+        """Of those kept, all taken here or loaded once: the log must reach back to it."""
         ...
 
     def create(self, last: EntryId, membership: Membership) -> SnapshotSink: ...
 
-    def load(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
-        """Its blocks, in order and verified."""
+    def load(self, snapshot: Snapshot) -> AsyncGenerator[bytes, None]:
+        """Blocks of one that is kept, or complete, in order and verified.
+
+        Once it raised ``SnapshotDamaged``, that snapshot is not known any more.
+        """
+        ...
+
+    def check(self, snapshot: Snapshot) -> "Future[None]":
+        """Read all of it before it is sent; from then on it can be read until ``done_with``.
+
+        Fails with ``SnapshotDamaged`` if it is not what it was, and with ``OSError``.
+        """
         ...
 
     def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> "Future[bytes]":
@@ -86,10 +96,22 @@ class SnapshotStore(Protocol):
         ...
 
     def complete(self, snapshot: Snapshot) -> "Future[None]":
-        """All bytes are here: verify them; from then on it is the newest one.
+        """All bytes are here: make them durable and verify them; from then on it can be loaded.
 
         Fails with ``SnapshotDamaged`` (and forgets the bytes) if they are not what they should be.
         """
+        ...
+
+    def adopt(self, snapshot: Snapshot) -> "Future[None]":
+        """One that is complete was loaded: from now on it is kept, and all but the last two go."""
+        ...
+
+    def discard(self, snapshot: Snapshot) -> "Future[None]":
+        """What was received of it is not needed."""
+        ...
+
+    def distrust(self, snapshot: Snapshot) -> "Future[None]":
+        """It turned out to be damaged: it is not kept any more."""
         ...
 
 

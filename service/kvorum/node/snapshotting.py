@@ -21,7 +21,7 @@ from kvorum.telemetry.metrics import StateMetrics
 _log = logging.getLogger("kvorum.node")
 
 RETRY_S = 30.0
-"""A snapshot that could not be written is tried again after so long."""
+"""A snapshot that could not be written, or not be read again, is tried again after so long."""
 
 
 class SnapshotTaker:
@@ -63,6 +63,13 @@ class SnapshotTaker:
     def restored(self) -> None:
         """A snapshot from the leader took the place of everything."""
         self._log_bytes = 0
+
+    def take_another(self) -> None:
+        """The newest one turned out to be unreadable: at once, but no two within ``RETRY_S``."""
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._retry_s:
+            self._retry_s = now_s + RETRY_S
+            self._wanted.set()
 
     def _is_due(self) -> bool:
         """The log has grown enough; writing the state costs no more than the log itself did."""

@@ -163,8 +163,8 @@ class Progress:
 
     # --- a snapshot ----------------------------------------------------------------------
 
-    def send_snapshot(self, snapshot: Snapshot) -> None:
-        """From its first byte on; the follower says if it has some already."""
+    def send_snapshot(self, snapshot: Snapshot | None) -> None:
+        """From its first byte on; the follower says if it has some already. None: it waits."""
         self.state = ProgressState.SNAPSHOT
         self.snapshot = snapshot
         self.asked_offset = self.asked_ticks = 0

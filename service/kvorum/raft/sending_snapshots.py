@@ -15,26 +15,40 @@ from kvorum.raft.types import Index, NodeId
 
 def offer(state: State, snapshot: Snapshot, keep_from: Index) -> None:
     """The newest snapshot here; entries below ``keep_from`` may go, as far as it covers them."""
+    log = state.log
+    if state.snapshot is None and snapshot.last.index < log.base.index:
+        return  # written while a later one was installed that proved unreadable since
     if state.snapshot is None or snapshot.last.index > state.snapshot.last.index:
         state.snapshot = snapshot
-    log = state.log
     log_keeping.compact(
         state, min(Index(keep_from - 1), state.snapshot.last.index, log.applied, log.stable)
     )
+
+
+def withdraw(state: State, snapshot: Snapshot) -> None:
+    """Its file cannot be read: whoever is being sent it gets another one, once there is one."""
+    if state.snapshot == snapshot:
+        state.snapshot = None
+    for progress in state.progress.values():
+        if progress.snapshot == snapshot:
+            progress.send_snapshot(None)
+    state.chunks_wanted[:] = [one for one in state.chunks_wanted if one.snapshot != snapshot]
 
 
 def attend(state: State, peer: NodeId, progress: Progress) -> None:
     """What the follower needs next is gone: make sure that it is being sent a snapshot.
 
     One that was begun is sent to its end, unless the log does not reach back to it any more.
+    While the only one that was here proved unreadable, the follower waits for the next.
     """
     base = state.log.base
     if progress.snapshot is not None and progress.snapshot.last.index >= base.index:
         return
     snapshot = state.snapshot
-    assert snapshot is not None, "entries go only once a snapshot covers them"
-    assert snapshot.last.index >= base.index, "entries go only once a snapshot covers them"
     progress.send_snapshot(snapshot)
+    if snapshot is None:
+        return
+    assert snapshot.last.index >= base.index, "entries go only once a snapshot covers them"
     what = f"up to index {snapshot.last.index}, {snapshot.size_bytes} bytes"
     state.tell(EventKind.SEND_SNAPSHOT, peer, what)
     _want_chunk(state, peer, progress)
@@ -42,6 +56,8 @@ def attend(state: State, peer: NodeId, progress: Progress) -> None:
 
 def tick(state: State, peer: NodeId, progress: Progress) -> None:
     """Ask again if no answer came, but not while the follower is silent altogether."""
+    if progress.snapshot is None:
+        return
     progress.asked_ticks += 1
     if progress.must_ask_again(state.options.election_ticks_max):
         _want_chunk(state, peer, progress)

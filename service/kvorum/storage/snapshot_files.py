@@ -52,8 +52,10 @@ class SnapshotFiles:
         return self.directory / (snapshot_name(snapshot) + PART_SUFFIX)
 
     def scan(self, snapshot: Snapshot) -> SnapshotScan:
-        """Raises SnapshotDamaged, OSError."""
-        return SnapshotScan(self.fs, self.path_of(snapshot), self.cluster_ids, snapshot)
+        """Of one that is kept, or else was received. Raises SnapshotDamaged, OSError."""
+        is_kept = snapshot in self.kept
+        path = self.path_of(snapshot) if is_kept else self.part_path(snapshot)
+        return SnapshotScan(self.fs, path, self.cluster_ids, snapshot)
 
     def adopt(self, unnamed: Path, snapshot: Snapshot) -> None:
         """A complete, durable file gets its name durably; the last two are kept."""

@@ -75,7 +75,7 @@ class Snapshots:
         return Sink(self._files, self._worker, Head(self._files.cluster_id, last, membership))
 
     async def load(self, snapshot: Snapshot) -> AsyncGenerator[bytes, None]:
-        """Its blocks in order, the next being read meanwhile.
+        """Blocks of one that is kept, or complete, in order, the next being read meanwhile.
 
         Only when the last was followed by the end, all is verified. Raises SnapshotDamaged,
         and from then on does not know the snapshot any more; OSError.
@@ -89,13 +89,20 @@ class Snapshots:
                 upcoming = self._worker.submit(scan.next_block)
                 yield block
         except SnapshotDamaged:
-            await self._worker.submit(partial(self._files.distrust, snapshot))
+            await self.distrust(snapshot)
             raise
         finally:
             if upcoming is not None:
                 upcoming.cancel()
             if scan is not None:
                 await self._worker.submit(scan.close)
+
+    def check(self, snapshot: Snapshot) -> "Future[None]":
+        """Read all of it before it is sent; from then on it can be read until ``done_with``.
+
+        Fails with ``SnapshotDamaged`` if it is not what it was, and with ``OSError``.
+        """
+        return self._worker.submit(partial(self._check, snapshot))
 
     def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> "Future[bytes]":
         """Bytes of the file, to send them; works until ``done_with`` even if it is dropped."""
@@ -117,15 +124,23 @@ class Snapshots:
         return self._worker.submit(partial(self._inbound.add, snapshot, offset, data))
 
     def complete(self, snapshot: Snapshot) -> "Future[None]":
-        """All bytes are here: verify them; from then on it can be loaded.
+        """All bytes are here: make them durable and verify them; from then on it can be loaded.
 
         Fails with ``SnapshotDamaged`` (and forgets the bytes) if they are not what they should be.
         """
         return self._worker.submit(partial(self._inbound.complete, snapshot))
 
+    def adopt(self, snapshot: Snapshot) -> "Future[None]":
+        """One that is complete was loaded: it gets its name durably, all but the last two go."""
+        return self._worker.submit(partial(self._inbound.adopt, snapshot))
+
+    def discard(self, snapshot: Snapshot) -> "Future[None]":
+        """What was received of it is not needed."""
+        return self._worker.submit(partial(self._inbound.discard, snapshot))
+
     def distrust(self, snapshot: Snapshot) -> "Future[None]":
         """It turned out to be damaged: forget it."""
-        return self._worker.submit(partial(self._files.distrust, snapshot))
+        return self._worker.submit(partial(self._distrust, snapshot))
 
     def tidy(self) -> "Future[None]":
         """Remove what a crash left."""
@@ -135,6 +150,18 @@ class Snapshots:
         """Finish what is queued, close all files."""
         await self._worker.submit(self._readers.close_all)
         await self._worker.submit(self._inbound.close)
+
+    # --- on the worker -------------------------------------------------------------------
+
+    def _check(self, snapshot: Snapshot) -> None:
+        files = self._files
+        verify(files.fs, files.path_of(snapshot), snapshot, files.cluster_ids)
+        self._readers.open(snapshot)
+
+    def _distrust(self, snapshot: Snapshot) -> None:
+        self._readers.close(snapshot)
+        self._files.distrust(snapshot)
+        self._inbound.discard(snapshot)
 
 
 class Sink:
@@ -186,13 +213,16 @@ class _Readers:
         self._files = files
         self._open: dict[str, Reader] = {}
 
-    def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> bytes:
+    def open(self, snapshot: Snapshot) -> Reader:
         name = snapshot_name(snapshot)
         reader = self._open.get(name)
         if reader is None:
             reader = self._files.fs.open_to_read(self._files.path_of(snapshot))
             self._open[name] = reader
-        return reader.read(offset, size_bytes)
+        return reader
+
+    def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> bytes:
+        return self.open(snapshot).read(offset, size_bytes)
 
     def close(self, snapshot: Snapshot) -> None:
         reader = self._open.pop(snapshot_name(snapshot), None)
@@ -208,13 +238,15 @@ class _Inbound:
     """The snapshot being received. On the worker.
 
     Its bytes are synced only now and then. After a restart the file is read: its blocks tell
-    how much of it is sound.
+    how much of it is sound. It takes no other's place before it is adopted: sound bytes may
+    still hold a state that this release cannot read.
     """
 
     def __init__(self, files: SnapshotFiles) -> None:
         self._files = files
         self._name = ""
         self._file: SteadyFile | None = None
+        self._complete: Snapshot | None = None  # durable and verified
 
     def size_bytes(self, snapshot: Snapshot) -> int:
         if snapshot in self._files.kept:
@@ -254,10 +286,24 @@ class _Inbound:
         except SnapshotDamaged:
             self._forget()
             raise
+        self._complete = snapshot
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        if snapshot in self._files.kept:
+            return
+        assert snapshot == self._complete, "only what was verified is adopted"
         self.close()
-        self._files.adopt(path, snapshot)
+        self._files.adopt(self._files.part_path(snapshot), snapshot)
+
+    def discard(self, snapshot: Snapshot) -> None:
+        path = self._files.part_path(snapshot)
+        if self._name == path.name:
+            self.close()
+        if self._files.fs.exists(path):
+            self._files.fs.remove(path)
 
     def close(self) -> None:
+        self._complete = None
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -73,6 +73,13 @@ async def received(
     return here
 
 
+async def adopted(store: Snapshots, snapshot: Snapshot, content: bytes) -> None:
+    """It comes from another node, and takes its place among those kept."""
+    await received(store, snapshot, content)
+    await store.complete(snapshot)
+    await store.adopt(snapshot)
+
+
 def snaps(fs: FileSystem) -> list[str]:
     """Names of all files in the directory."""
     return sorted(fs.names(SNAPSHOTS))

@@ -16,7 +16,7 @@ from kvorum.storage.worker import Worker
 from kvorum.testing.memory_fs import MemoryFileSystem
 from tests.unit.storage.inline_worker import InlineWorker
 from tests.unit.storage.logs import entry, flipped, state
-from tests.unit.storage.snaps import DATA, MEMBERSHIP, SNAPSHOTS, a_snapshot, at, received, taken
+from tests.unit.storage.snaps import DATA, MEMBERSHIP, SNAPSHOTS, a_snapshot, adopted, at, taken
 
 WAL_PATH = DATA / "wal"
 Opened = Storage[list[bytes]]
@@ -212,8 +212,7 @@ THEIRS = a_snapshot(50, [b"state of 50"], term=3)
 async def installed(fs: MemoryFileSystem, storage: Opened) -> None:
     """Received and complete, but not in the log yet."""
     snapshot, content = THEIRS
-    await received(storage.snapshots, snapshot, content)
-    await storage.snapshots.complete(snapshot)
+    await adopted(storage.snapshots, snapshot, content)
     await storage.close()
 
 
@@ -281,8 +280,7 @@ async def test_a_log_that_continues_a_lost_snapshot_names_it() -> None:
     fs = await with_entries(until=9, snapshots=(5,))
     storage = await opened(fs)
     snapshot, content = THEIRS
-    await received(storage.snapshots, snapshot, content)
-    await storage.snapshots.complete(snapshot)
+    await adopted(storage.snapshots, snapshot, content)
     await storage.log.append(state(4, None, 50), [], at(50, term=3))
     await storage.close()
     fs.replace(path_of(snapshot), flipped(content, 40))

@@ -14,7 +14,7 @@ from kvorum.storage.fs import OsFileSystem
 from kvorum.storage.record import crc32c
 from kvorum.storage.snapshot_file import SYNC_BYTES, ForeignFile
 from kvorum.storage.snapshot_format import snapshot_name
-from kvorum.storage.snapshots import open_snapshots
+from kvorum.storage.snapshots import Snapshots, open_snapshots
 from kvorum.storage.worker import Worker
 from kvorum.testing.memory_fs import Fault, no_fault
 from tests.unit.storage.logs import flipped, overwritten
@@ -23,6 +23,7 @@ from tests.unit.storage.snaps import (
     MEMBERSHIP,
     SNAPSHOTS,
     a_snapshot,
+    adopted,
     at,
     blocks_of,
     file_of,
@@ -166,6 +167,7 @@ async def test_bytes_of_another_node_become_the_newest() -> None:
     assert await received(store, snapshot, content) == snapshot.size_bytes
     assert not store.kept
     await store.complete(snapshot)
+    await store.adopt(snapshot)
     assert store.newest == snapshot
     assert await file_of(store, snapshot) == content
     assert opened(fs).newest == snapshot
@@ -180,6 +182,7 @@ async def test_only_what_continues_is_stored() -> None:
     assert await store.receive(snapshot, 30, content[30:]) == 20
     assert await received(store, snapshot, content) == len(content)
     await store.complete(snapshot)
+    await store.adopt(snapshot)
     assert await file_of(store, snapshot) == content
 
 
@@ -194,6 +197,7 @@ async def test_a_transfer_goes_on_after_a_restart_where_blocks_are_whole() -> No
     assert len(content) - 600 < here <= len(content) - 100
     assert await received(store, snapshot, content) == len(content)
     await store.complete(snapshot)
+    await store.adopt(snapshot)
     assert await file_of(store, snapshot) == content
 
 
@@ -208,6 +212,7 @@ async def test_bytes_that_a_crash_lost_are_fetched_again() -> None:
     assert 1000 < here <= 2000
     await received(store, snapshot, content)
     await store.complete(snapshot)
+    await store.adopt(snapshot)
     assert store.newest == snapshot
 
 
@@ -221,6 +226,7 @@ async def test_the_first_bytes_of_another_one_end_a_transfer() -> None:
     assert snaps(fs) == [snapshot_name(other) + ".part"]
     assert await store.received(snapshot) == 0
     await store.complete(other)
+    await store.adopt(other)
     assert store.newest == other
 
 
@@ -229,9 +235,11 @@ async def test_one_that_is_here_already_needs_no_bytes() -> None:
     store = opened(new_fs())
     await received(store, snapshot, content)
     await store.complete(snapshot)
-    assert await store.received(snapshot) == snapshot.size_bytes
-    assert await store.receive(snapshot, 0, content[:9]) == snapshot.size_bytes
-    await store.complete(snapshot)
+    for _ in ("complete", "kept"):
+        assert await store.received(snapshot) == snapshot.size_bytes
+        assert await store.receive(snapshot, 0, content[:9]) == snapshot.size_bytes
+        await store.complete(snapshot)
+        await store.adopt(snapshot)
     assert list(store.kept) == [snapshot]
 
 
@@ -246,6 +254,7 @@ async def test_damaged_bytes_are_refused_and_forgotten(offset: int) -> None:
     assert await store.received(snapshot) == 0
     await received(store, snapshot, content)
     await store.complete(snapshot)
+    await store.adopt(snapshot)
     assert store.newest == snapshot
 
 
@@ -301,6 +310,7 @@ async def test_a_full_disk_gets_its_space_back() -> None:
     fs.fault = no_fault
     await received(store, snapshot, content)
     await store.complete(snapshot)
+    await store.adopt(snapshot)
     assert store.newest == snapshot
 
 
@@ -311,11 +321,52 @@ async def test_completing_can_be_tried_again(operation: str) -> None:
     await received(store, snapshot, content)
     fs.fault = fails_with(errno.EIO, operation)
     with pytest.raises(OSError, match="EIO"):
-        await store.complete(snapshot)
+        await completed(store, snapshot)
     fs.fault = no_fault
     assert await store.received(snapshot) == snapshot.size_bytes
-    await store.complete(snapshot)
+    await completed(store, snapshot)
     assert store.newest == snapshot
+
+
+async def completed(store: Snapshots, snapshot: Snapshot) -> None:
+    await store.complete(snapshot)
+    await store.adopt(snapshot)
+
+
+async def test_one_that_is_complete_can_be_loaded_and_takes_no_place_before_it_is_adopted() -> None:
+    """Nobody has seen yet whether this release can read the state in it."""
+    store = opened(fs := new_fs())
+    own = [await taken(store, at(index)) for index in (1, 2)]
+    snapshot, content = THEIRS
+    await received(store, snapshot, content)
+    await store.complete(snapshot)
+    assert len(await blocks_of(store, snapshot)) == 20
+    assert list(store.kept) == own
+    assert list(opened(fs).kept) == own, "nor after a crash"
+    await store.adopt(snapshot)
+    assert list(store.kept) == [own[1], snapshot]
+
+
+async def test_only_what_was_verified_is_adopted() -> None:
+    snapshot, content = THEIRS
+    store = opened(fs := new_fs())
+    await received(store, snapshot, content)
+    with pytest.raises(AssertionError, match="verified"):
+        await store.adopt(snapshot)
+    assert store.newest is None
+    assert snaps(fs) == [snapshot_name(snapshot) + ".part"]
+
+
+async def test_what_is_not_needed_is_discarded() -> None:
+    snapshot, content = THEIRS
+    store = opened(fs := new_fs())
+    kept = await taken(store, at(1))
+    await received(store, snapshot, content)
+    await store.complete(snapshot)
+    for one in (snapshot, snapshot, kept):
+        await store.discard(one)
+    assert await store.received(snapshot) == 0
+    assert (list(store.kept), len(snaps(fs))) == ([kept], 1)
 
 
 # --- read ------------------------------------------------------------------------------------
@@ -339,8 +390,7 @@ async def test_damage_found_while_loading_makes_it_unknown() -> None:
     """So that it can be received again."""
     snapshot, content = THEIRS
     store = opened(fs := new_fs())
-    await received(store, snapshot, content)
-    await store.complete(snapshot)
+    await adopted(store, snapshot, content)
     path = SNAPSHOTS / (snapshot_name(snapshot) + ".snap")
     fs.replace(path, flipped(content, 1000))
     with pytest.raises(SnapshotDamaged, match=f"{path}: damaged near byte .*: block"):
@@ -349,6 +399,44 @@ async def test_damage_found_while_loading_makes_it_unknown() -> None:
     await received(store, snapshot, content)
     await store.complete(snapshot)
     assert len(await blocks_of(store, snapshot)) == 20
+
+
+async def test_damage_found_while_loading_what_was_received_makes_it_unknown() -> None:
+    """It came between verifying and loading."""
+    snapshot, content = THEIRS
+    store = opened(fs := new_fs())
+    await received(store, snapshot, content)
+    await store.complete(snapshot)
+    fs.replace(SNAPSHOTS / (snapshot_name(snapshot) + ".part"), flipped(content, 1000))
+    with pytest.raises(SnapshotDamaged, match=r"damaged near byte .*: block"):
+        await blocks_of(store, snapshot)
+    assert (await store.received(snapshot), snaps(fs)) == (0, [])
+
+
+async def test_what_has_rotted_is_found_before_it_is_sent() -> None:
+    store = opened(fs := new_fs())
+    snapshot = await taken(store, at(1))
+    await store.check(snapshot)
+    path = SNAPSHOTS / (snapshot_name(snapshot) + ".snap")
+    content = fs.read(path)
+    fs.replace(path, flipped(content, len(content) // 2))
+    with pytest.raises(SnapshotDamaged, match=f"{path}: damaged"):
+        await store.check(snapshot)
+    await store.distrust(snapshot)
+    assert store.newest is None
+    assert await taken(store, at(1)) == snapshot
+    assert await file_of(store, snapshot) == content, "the same state makes the same file"
+
+
+async def test_what_was_checked_can_be_read_although_it_was_dropped() -> None:
+    store = opened(new_fs())
+    first = await taken(store, at(1))
+    await store.check(first)
+    for index in (2, 3):
+        await taken(store, at(index))
+    assert crc32c(await file_of(store, first)) == first.checksum
+    with pytest.raises(FileNotFoundError):
+        await store.check(first)
 
 
 async def test_loading_can_be_given_up(worker: Worker, tmp_path: Path) -> None:
