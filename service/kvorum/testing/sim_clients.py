@@ -70,6 +70,7 @@ class ClientOptions(Struct, frozen=True, kw_only=True):
     pause_s: float = 0.5
     patience_s: float = 2.5
     attempts_max: int = 5
+    value_bytes: int = 0  # values are made this long
     stale: float = 0.1  # share of stale reads among all calls
     both: float = 0.05  # share of writes that are sent to two nodes at once
     delay_s: tuple[float, float] = (0.0001, 0.002)  # one way, between client and node
@@ -281,7 +282,7 @@ class Client:
         raise next((e for e in errors if not isinstance(e, Rejected)), errors[0])
 
     def _args(self, kind: Kind, key: str) -> tuple[bytes, ...]:
-        new = f'"{self._name}-{self._count}"'.encode()
+        new = f'"{self._name}-{self._count:=<{self._options.value_bytes}}"'.encode()
         if kind is Kind.PUT:
             return (new,)
         if kind is Kind.CAS:

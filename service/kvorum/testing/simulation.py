@@ -13,6 +13,7 @@ from kvorum.testing.checks import log_of, require
 from kvorum.testing.history import WrongAnswer, check_revisions
 from kvorum.testing.linearizability import check
 from kvorum.testing.oracle import Oracle, check_answers, check_state
+from kvorum.testing.sim_clients import ClientOptions
 from kvorum.testing.sim_clock import LoopClock
 from kvorum.testing.sim_cluster import (
     NODE_OPTIONS,
@@ -192,7 +193,10 @@ def _options(random: Random) -> ClusterOptions:
         snapshot_keep_entries=random.choice((0, 5, 30)),
         outcomes_count_max=random.choice((100_000, 300)),
     )
-    return ClusterOptions(nodes=nodes, spares=spares, network=network, node=node)
+    clients = ClientOptions()
+    if random.random() < 0.08:  # so large that snapshots go in several chunks
+        clients = ClientOptions(keys=12, value_bytes=40_000)
+    return ClusterOptions(nodes=nodes, spares=spares, network=network, clients=clients, node=node)
 
 
 def _kinds(faults: Faults, operator: Operator) -> dict[str, Action]:

@@ -9,6 +9,8 @@ from kvorum.node.ports import Clock
 from kvorum.telemetry.logs import extra_fields
 from kvorum.testing.virtual_time import present_gate
 
+_LINE_MAX = 1000
+
 WriteLine = Callable[[str], None]
 
 
@@ -29,7 +31,8 @@ class Trace:
         """Callers on busy paths ask ``is_on`` first, so that they need not make the facts."""
         if self.is_on and self._write is not None:
             now_s = self._clock.monotonic_s() - self._begin_s
-            self._write(f"{now_s:11.6f} {who:<8} {what} {' '.join(map(str, facts))}".rstrip())
+            line = f"{now_s:11.6f} {who:<8} {what} {' '.join(map(str, facts))}".rstrip()
+            self._write(line if len(line) <= _LINE_MAX else line[:_LINE_MAX] + "…")
 
     def fault(self, kind: str, who: str, *facts: object) -> None:
         self.faults[kind] += 1
