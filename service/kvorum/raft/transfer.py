@@ -62,7 +62,6 @@ def tick(state: State) -> None:
     transfer.elapsed += 1
     if transfer.elapsed >= state.options.election_ticks_max:
         state.transfer = None
-        state.unfit.add(transfer.target)
         state.tell(EventKind.TRANSFER_FAILED, transfer.target, "it did not take over in time")
 
 
