@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from asyncio import Event, Task, TaskGroup
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib.metadata import version
 
@@ -192,7 +192,7 @@ class _Process:
                 _log.info("stopping")
                 await _stop(web, serving, node, others)
         except* Exception as failures:  # noqa: BLE001 - whatever it is, it ends the process
-            for failure in failures.exceptions:
+            for failure in _causes(failures):
                 _log.critical("this node stops: %s", failure, exc_info=failure)
         else:
             code = STOPPED
@@ -215,6 +215,15 @@ class _Process:
             tasks.create_task(node.report_readiness(), name="readiness"),
             tasks.create_task(LoopLag(self._registry).run(), name="loop lag"),
         ]
+
+
+def _causes(failures: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    """Those at the bottom of groups within groups: they say what happened."""
+    for failure in failures.exceptions:
+        if isinstance(failure, ExceptionGroup):
+            yield from _causes(failure)
+        else:
+            yield failure
 
 
 async def _stop(web: WebServer, serving: Task[None], node: Node, others: list[Task[None]]) -> None:

@@ -1,5 +1,6 @@
 """A node as a process: what it survives, what it refuses, how it stops."""
 
+import json
 import resource
 import signal
 import socket
@@ -147,7 +148,8 @@ def test_a_log_that_cannot_be_written_ends_the_process(node: OneNode) -> None:
     acknowledged = _acknowledged_until_it_fails(node)
     assert 0 < len(acknowledged) < 10
     assert node.exit_code() == 1
-    assert "cannot write the log" in node.log
+    (stopped,) = (line for line in node.log.splitlines() if '"level":"critical"' in line)
+    assert "cannot write the log" in json.loads(stopped)["message"], "not only in a traceback"
     node.start()
     for number in acknowledged:
         assert node.request("GET", f"/key/k{number}").status_code == 200
