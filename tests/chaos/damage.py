@@ -81,10 +81,9 @@ def damaged(what: str, files: Callable[[Path], list[Path]], kind: str) -> Step:
         if found:
             arena.faults[f"{what}: {kind}"] += 1
             KINDS[kind](found, arena.random)
-        before = processes.log_file(node).stat().st_size
         processes.start([node])
         if await _refuses(arena, node):
-            _explained(arena, node, before)
+            _explained(arena, node)
             await asyncio.to_thread(shutil.rmtree, data)
             await asyncio.to_thread(shutil.move, backup, data)
             processes.start([node])
@@ -110,8 +109,8 @@ async def _refuses(arena: Arena, node: int) -> bool:
     return True
 
 
-def _explained(arena: Arena, node: int, before: int) -> None:
-    said = arena.processes.log_file(node).read_bytes()[before:].decode(errors="replace")
+def _explained(arena: Arena, node: int) -> None:
+    said = arena.processes.said(node)
     data = re.escape(str(arena.processes.data(node)))
     assert re.search(rf"cannot start: .*{data}", said), f"node {node} refused unclearly: {said}"
     assert "Traceback" not in said, f"node {node} refused with a traceback: {said}"

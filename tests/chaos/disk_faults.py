@@ -36,10 +36,7 @@ async def full_disk(arena: Arena) -> None:
         await arena.workload.progress(40)
         await _starts_or_explains(arena, node, FULL)
         filler.unlink()
-        if not processes.is_alive(node):
-            await processes.exit_code(node, within_s=0)
-            processes.start([node])
-        await processes.ready()
+        await _comes_back(arena, node)
         processes.kill([node])
         await _move(arena, node, home)
         processes.start([node])
@@ -66,23 +63,34 @@ def _fill(filler: Path) -> None:
 
 
 async def _stops_for(arena: Arena, node: int, why: str) -> None:
-    before = len(arena.processes.log_file(node).read_bytes())
+    """It says why in the message itself: a traceback may follow, but need not be read."""
     code = await arena.processes.exit_code(node, within_s=60)
     assert code > 0, f"node {node} ended with {code}"
-    said = arena.processes.log_file(node).read_bytes()[before:].decode(errors="replace")
-    said = said or arena.processes.log_tail(node)
+    said = arena.processes.last_words(node)
     assert why in said, f"node {node} ended without saying {why!r}: {said}"
+    assert str(arena.processes.data(node)) in said, f"node {node} does not say where: {said}"
 
 
 async def _starts_or_explains(arena: Arena, node: int, why: str) -> None:
     """On a disk that is still full it may refuse, or run without taking part; it must say so."""
-    before = len(arena.processes.log_file(node).read_bytes())
     arena.processes.start([node])
 
     async def explained() -> bool:
-        return why.encode() in arena.processes.log_file(node).read_bytes()[before:]
+        return why in arena.processes.said(node)
 
     await eventually(f"node {node} says {why!r}", explained)
+
+
+async def _comes_back(arena: Arena, node: int) -> None:
+    """By itself, or after a start if the full disk has stopped it once more."""
+
+    async def ready() -> bool:
+        if not arena.processes.is_alive(node):
+            await arena.processes.exit_code(node, within_s=0)
+            arena.processes.start([node])
+        return await arena.processes.is_ready(node)
+
+    await eventually(f"node {node} is ready", ready)
 
 
 async def slow_leader(arena: Arena) -> None:

@@ -92,7 +92,7 @@ async def remove(arena: Arena, node: int) -> None:
     )
 
     async def said() -> bool:
-        return "removed" in arena.processes.log_tail(node)
+        return "removed" in arena.processes.said(node)
 
     await eventually(f"node {node} says that it was removed", said)
 

@@ -1,5 +1,6 @@
 """Five real nodes as processes: started, stopped, killed, paused and asked."""
 
+import json
 import os
 import re
 import shutil
@@ -57,6 +58,7 @@ class Processes:
         self._service = service
         self._slow_disks = slow_disks
         self._data = {node: self.directory / f"Node-{node}" for node in MACHINES}
+        self._log_began: dict[int, int] = {}
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -83,6 +85,7 @@ class Processes:
                 channel = (disk.theirs.fileno(),)
                 launch += ("--notify", str(channel[0]))
             with self.log_file(node).open("ab") as log:
+                self._log_began[node] = log.tell()
                 self._running[node] = subprocess.Popen(
                     [*self.places.inside(node), *launch, *serve],
                     env=self._environment(node),
@@ -191,17 +194,16 @@ class Processes:
     def log_file(self, node: int) -> Path:
         return self.directory / f"Node-{node}.log"
 
-    def log_tail(self, node: int, *, bytes_: int = 10_000) -> str:
-        path = self.log_file(node)
-        return path.read_text(errors="replace")[-bytes_:] if path.exists() else ""
+    def said(self, node: int) -> str:
+        """The node's log since its last start."""
+        content = self.log_file(node).read_bytes()[self._log_began[node] :]
+        return content.decode(errors="replace")
 
     def last_words(self, node: int) -> str:
-        """The last message that was a problem, or the last line."""
-        lines = self.log_tail(node).splitlines() or [""]
-        problems = [line for line in lines if '"level":"critical"' in line]
-        line = (problems or lines)[-1]
-        found = re.search(r'"message":"(.*?)(?<!\\)"', line)
-        return found[1] if found else line
+        """The message with which it stopped, or its last line."""
+        lines = self.said(node).splitlines() or [""]
+        stops = [line for line in lines if '"level":"critical"' in line]
+        return str(json.loads(stops[-1])["message"]) if stops else lines[-1]
 
     async def metric(self, node: int, name: str) -> float:
         """Sum over its labels; 0 if the node has no such metric, or does not answer."""
