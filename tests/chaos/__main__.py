@@ -13,7 +13,7 @@ from tests.chaos.catalogue import SCENARIOS, possible
 from tests.chaos.commands import remove_leftovers
 from tests.chaos.places import Loopback, Namespaces, why_no_namespaces
 from tests.chaos.processes import SERVICE, Processes
-from tests.chaos.report import skipped, table
+from tests.chaos.report import not_done, table
 from tests.chaos.slow_disk import why_no_slow_disk
 
 
@@ -25,7 +25,7 @@ def main() -> int:
     chosen = [each for each in SCENARIOS if arguments.only in each.name]
     playable, reasons = possible(chosen, temporary)
     rows = _play_all(playable, arguments) if playable else []
-    print(f"\n{table(rows)}\n{skipped(reasons)}")
+    print(f"\n{table(rows)}\n{not_done(reasons, rows)}")
     return 1 if any(row.problems for row in rows) or not rows else 0
 
 
@@ -54,7 +54,7 @@ def _play_all(scenarios: list[Scenario], arguments: argparse.Namespace) -> list[
             places.close()
         rows.append(row)
         if row.problems:
-            row.notes["logs and data"] = str(processes.keep())
+            row.problems.append(f"logs and data: {processes.keep()}")
         else:
             shutil.rmtree(processes.directory)
         verdict = f"{len(row.problems)} PROBLEMS" if row.problems else "fine"

@@ -27,7 +27,7 @@ class Arena(Struct):
     workload: Workload
     random: Random
     faults: Counter[str]
-    notes: dict[str, str]
+    not_done: dict[str, str]
 
     @property
     def network(self) -> Namespaces:
@@ -98,7 +98,7 @@ class Row(Struct, frozen=True):
     faults: dict[str, int]
     longest_pause_s: float
     problems: list[str]
-    notes: dict[str, str]
+    not_done: dict[str, str]
 
 
 async def play(scenario: Scenario, processes: Processes, *, seconds: float, seed: int) -> Row:
@@ -135,7 +135,7 @@ async def play(scenario: Scenario, processes: Processes, *, seconds: float, seed
         faults=dict(arena.faults),
         longest_pause_s=workload.longest_pause_s(),
         problems=problems,
-        notes=arena.notes,
+        not_done=arena.not_done,
     )
 
 

@@ -12,7 +12,7 @@ from tests.chaos.arena import Row
 from tests.chaos.commands import remove_leftovers
 from tests.chaos.places import Loopback, Namespaces, Places, why_no_namespaces
 from tests.chaos.processes import Processes
-from tests.chaos.report import skipped, table
+from tests.chaos.report import not_done, table
 from tests.chaos.slow_disk import why_no_slow_disk
 
 ROWS = pytest.StashKey[list[Row]]()
@@ -92,5 +92,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if played:
         terminalreporter.section("five real processes")
         terminalreporter.write_line(table(played))
-    if reasons:
-        terminalreporter.write_line(skipped(reasons), red=True, bold=True)
+    if missed := not_done(reasons, played):
+        terminalreporter.write_line(missed, red=True, bold=True)

@@ -116,7 +116,7 @@ async def delay(arena: Arena) -> None:
     """Says so loudly where the kernel cannot do it."""
     problem = why_no_netem()
     if problem:
-        arena.notes["NO DELAY INJECTED"] = problem
+        arena.not_done["delay"] = problem
         return
     arena.faults["delay 40 ± 30 ms"] += 1
     for node in NODES:

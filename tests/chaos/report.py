@@ -11,7 +11,7 @@ HEADINGS = (
 
 
 def table(rows: Iterable[Row]) -> str:
-    """One line a scenario, then the faults of each, what went wrong, and what could not be done."""
+    """One line a scenario, then the faults of each, and what went wrong."""
     rows = list(rows)
     lines = [HEADINGS, *map(_cells, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
@@ -20,15 +20,15 @@ def table(rows: Iterable[Row]) -> str:
     for row in rows:
         faults = ", ".join(f"{count} × {fault}" for fault, count in row.faults.items())
         text += ["", f"{row.scenario}: {faults or 'no faults'}"]
-        text += [f"  {name}: {note}" for name, note in row.notes.items()]
         text += [f"  PROBLEM: {problem}" for problem in row.problems]
     return "\n".join(text)
 
 
-def skipped(reasons: Mapping[str, str]) -> str:
-    """By scenario; empty if none was skipped."""
+def not_done(reasons: Mapping[str, str], rows: Iterable[Row]) -> str:
+    """What this machine could not play, whole scenarios and single faults; empty if nothing."""
     lines = [f"  {scenario}: {reason}" for scenario, reason in reasons.items()]
-    return "\n".join(["CHAOS SCENARIOS NOT RUN HERE:", *lines]) if lines else ""
+    lines += [f"  {row.scenario}: {f}: {why}" for row in rows for f, why in row.not_done.items()]
+    return "\n".join(["CHAOS THAT COULD NOT BE DONE HERE:", *lines]) if lines else ""
 
 
 def _cells(row: Row) -> tuple[str, ...]:

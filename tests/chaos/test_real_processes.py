@@ -35,16 +35,21 @@ SHORT = {
 }
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-async def test_history_is_linearizable_under(
-    scenario: Scenario, processes: Processes, rows: list[Row], not_run: dict[str, str]
-) -> None:
+@pytest.fixture
+def playable(scenario: Scenario, not_run: dict[str, str]) -> Scenario:
+    """The short version, or a skip: asked for before a cluster is."""
     _, reasons = possible([scenario], Path(tempfile.gettempdir()))
     if reasons:
         not_run.update(reasons)
         pytest.skip(reasons[scenario.name])  # the summary says so loudly
-    short = replace(scenario, steps=SHORT.get(scenario.name, scenario.steps))
-    row = await play(short, processes, seconds=0.0, seed=1)
+    return replace(scenario, steps=SHORT.get(scenario.name, scenario.steps))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_history_is_linearizable_under(
+    scenario: Scenario, playable: Scenario, processes: Processes, rows: list[Row]
+) -> None:
+    row = await play(playable, processes, seconds=0.0, seed=1)
     rows.append(row)
     assert not row.problems, "\n".join(row.problems)
     assert row.ok > 100, "a history worth the name"
