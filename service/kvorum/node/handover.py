@@ -57,9 +57,11 @@ class Handover:
         waiting = self._waiting
         if waiting is None:
             return
-        leader = self._leadership.leader
+        leader, state = self._leadership.leader, self._core.state
         if leader is not None and leader != self._from:
             self._end(None)
+        elif leader == state.node and state.transfer is None:
+            self._end(Rejected("whoever was to take over did not; try again, or name another one"))
         elif self._clock.monotonic_s() >= self._deadline_s:
             self._end(
                 Rejected(

@@ -37,11 +37,20 @@ _TICKETS_APART = 1 << 40
 class _Asked:
     """A change under way; ``entry`` is where it stands, once the receipt says so.
 
-    ``unsure`` once an attempt ended without news: it may have been appended. Then a
+    ``is_applied`` once that very entry was applied here. ``unsure`` once an attempt ended without news: it may have been appended. Then a
     ``refusal`` of the next one may only mean that the change is made already.
     """
 
-    __slots__ = ("asked_s", "change", "deadline_s", "entry", "future", "refusal", "unsure")
+    __slots__ = (
+        "asked_s",
+        "change",
+        "deadline_s",
+        "entry",
+        "future",
+        "is_applied",
+        "refusal",
+        "unsure",
+    )
 
     def __init__(self, change: Change, deadline_s: float) -> None:
         self.change = change
@@ -49,6 +58,7 @@ class _Asked:
         self.deadline_s = deadline_s
         self.asked_s = 0.0
         self.entry: EntryId | None = None
+        self.is_applied = False
         self.unsure = False
         self.refusal = ""
 
@@ -119,25 +129,34 @@ class Members:
         applied, membership = state.log.applied, state.membership
         is_final = not membership.is_joint and state.memberships.latest_index <= applied
         for ticket, asked in list(self._asked.items()):
-            entry = asked.entry
-            if entry is not None and entry.index <= applied and self._is_lost(entry):
-                del self._asked[ticket]
-                _fail(asked, Rejected("the leader changed before this was decided; ask again"))
-            elif is_final and (entry.index <= applied if entry else _is_made(asked, membership)):
-                del self._asked[ticket]
+            if asked.entry is not None and asked.entry.index <= applied:
+                self._look_at_entry(ticket, asked, asked.entry)
+            if is_final and (asked.is_applied or _is_made(asked, membership)):
+                self._asked.pop(ticket, None)
                 if not asked.future.done():
                     asked.future.set_result(None)
 
-    def _is_lost(self, entry: EntryId) -> bool:
-        """Another leader's entry took its place."""
-        return self._core.state.log.term_at(entry.index) not in (entry.term, None)
+    def _look_at_entry(self, ticket: Ticket, asked: _Asked, entry: EntryId) -> None:
+        """Whether what was applied in its place is it; a snapshot in its place tells nothing."""
+        term = self._core.state.log.term_at(entry.index)
+        if term == entry.term:
+            asked.is_applied = True
+        elif asked.is_applied:
+            return  # compacted since
+        elif term is None:
+            asked.entry, asked.unsure = None, True
+        else:
+            del self._asked[ticket]
+            _fail(asked, Rejected("the leader changed before this was decided; ask again"))
 
     def expire(self) -> None:
         """Give up on changes that take too long; called at every tick."""
         again, self._again = self._again, []
         now_s = self._clock.monotonic_s()
         for asked in again:
-            if asked.deadline_s <= now_s:
+            if asked.deadline_s <= now_s and asked.unsure:
+                _give_up(asked)
+            elif asked.deadline_s <= now_s:
                 _fail(asked, NoLeader(self._leadership.no_leader_message()))
             else:
                 _ = self._ask(asked)
@@ -158,6 +177,7 @@ class Members:
                 OutcomeUnknown("this node stopped before the change was complete", request_id=""),
             )
         self._asked.clear()
+        self._again.clear()
 
     def lost_disk(self, member: NodeId) -> None:
         """A node with an empty disk is where ``member`` was: it is replaced, if we lead."""

@@ -59,6 +59,7 @@ class Proposals:
         self._batches: dict[Ticket, _Batch] = {}  # sent, no receipt yet
         self._placed: dict[Index, list[_Batch]] = {}  # the receipt says: appended there
         self._applied_term = Term(0)
+        self._restored = Index(0)  # up to here a snapshot told, and not entries
         self._last_ticket = options.incarnation
         self._refused = False  # by the core or the leader, just now
         self._refused_s = 0.0
@@ -133,6 +134,8 @@ class Proposals:
             # Not again at once: whoever refused would refuse again.
             self._refused, self._refused_s = True, self._clock.monotonic_s()
             self._requeue(batch)
+        elif receipt.entry.index <= self._restored:
+            self._requeue_in_doubt(batch)
         elif receipt.entry.index <= applied:
             # Whoever is still unanswered lost the place to another entry.
             self._requeue(batch)
@@ -174,7 +177,10 @@ class Proposals:
 
     def _repeat(self, ticket: Ticket) -> None:
         """Propose a batch again without knowing what became of it."""
-        batch = self._batches.pop(ticket)
+        self._requeue_in_doubt(self._batches.pop(ticket))
+
+    def _requeue_in_doubt(self, batch: _Batch) -> None:
+        """It may have been applied, and even its outcome forgotten."""
         for write in batch.writes:
             write.unsure = True
         self._requeue(batch)
@@ -192,9 +198,10 @@ class Proposals:
     def on_restored(self, outcome_of: Callable[[str], Outcome | None], applied: Index) -> None:
         """A snapshot took the place of all entries up to ``applied``: who was in them?"""
         self.writes.answer_known(outcome_of)
+        self._restored = applied
         for index in sorted((i for i in self._placed if i <= applied), reverse=True):
             for batch in reversed(self._placed.pop(index)):
-                self._requeue(batch)
+                self._requeue_in_doubt(batch)
 
     # --- patience ----------------------------------------------------------------------
 

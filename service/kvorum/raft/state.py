@@ -64,6 +64,7 @@ class State:
         self.progress: dict[NodeId, Progress] = {}  # empty unless leader
         self.departing: dict[NodeId, Progress] = {}  # they hear once more that they left
         self.transfer: Transfer | None = None
+        self.unfit: set[NodeId] = set()  # did not take over when this leader asked them to
         self.is_resigning = False  # a leader that its own change of the membership removed
         self.reads = ReadQueue()
 
@@ -209,6 +210,7 @@ class State:
         self.progress = {}
         self.departing = {}
         self.transfer = None
+        self.unfit = set()
         self.is_resigning = False
         self.chunks_wanted.clear()
         for request in self.reads.drop():

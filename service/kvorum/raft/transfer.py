@@ -44,14 +44,18 @@ def _why_not(state: State, target: NodeId | None) -> str:
 
 
 def best_successor(state: State) -> NodeId | None:
-    """The voter that answers and has the most of the log."""
+    """The voter that answers and has the most of the log; those that failed in this term last."""
     patience = state.options.election_ticks_max
     active = [
         voter
         for voter in state.membership.voters
         if voter != state.node and state.progress[voter].is_active(patience)
     ]
-    return max(active, key=lambda voter: state.progress[voter].match, default=None)
+    return max(
+        active,
+        key=lambda voter: (voter not in state.unfit, state.progress[voter].match),
+        default=None,
+    )
 
 
 def tick(state: State) -> None:
@@ -62,6 +66,7 @@ def tick(state: State) -> None:
     transfer.elapsed += 1
     if transfer.elapsed >= state.options.election_ticks_max:
         state.transfer = None
+        state.unfit.add(transfer.target)
         state.tell(EventKind.TRANSFER_FAILED, transfer.target, "it did not take over in time")
 
 

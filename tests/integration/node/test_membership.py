@@ -146,6 +146,26 @@ async def test_without_a_leader_nothing_changes() -> None:
 
 
 @in_virtual_time
+async def test_a_change_that_was_lost_is_not_answered_as_made() -> None:
+    """A snapshot took the place of the entry: it tells nothing of what became of the change."""
+    async with cluster_of(3, snapshot_entries=5, snapshot_keep_entries=0) as cluster:
+        old = await cluster.leader()
+        await cluster.level()
+        others = cluster.others(old)
+        cluster.network.isolate([old], others)
+        asked = asyncio.ensure_future(cluster[old].service.change_members(AddLearner("n9")))
+        await cluster.until(lambda: cluster.agreed_leader(others))
+        new = await cluster.leader(others)
+        await asyncio.sleep(1)  # nobody waits for a node that is away
+        for number in range(40):
+            await write(cluster, new, b"k", b"1", f"w{number}")
+        assert cluster[new].core.state.log.base.index > cluster[old].core.state.log.last_index
+        cluster.network.heal()
+        view = await asked
+        assert "n9" in [member.address for member in view.members], "it was asked for again"
+
+
+@in_virtual_time
 async def test_a_lost_disk_is_replaced_by_a_learner_that_inherits_the_vote() -> None:
     async with cluster_of(3) as cluster:
         leader = await cluster.leader()

@@ -56,6 +56,22 @@ async def test_the_best_follower_is_chosen_if_nobody_is_named() -> None:
 
 
 @in_virtual_time
+async def test_whoever_did_not_take_over_is_not_asked_again_and_again() -> None:
+    async with cluster_of(3) as cluster:
+        leader = await cluster.leader()
+        await cluster.level()
+        unfit = cluster[leader].core.membership.peers_of(leader)[0]
+        cluster[unfit].member.fence.raise_for("it is not well")
+        began_s = asyncio.get_running_loop().time()
+        with pytest.raises(Rejected, match="did not"):
+            await cluster[leader].service.transfer_leadership(None)
+        waited_s = asyncio.get_running_loop().time() - began_s
+        assert waited_s < 1.1 * cluster[leader].member.options.election_timeout_s_max
+        await cluster[leader].service.transfer_leadership(None)
+        await cluster.until(lambda: not cluster[leader].leadership.is_leader)
+
+
+@in_virtual_time
 async def test_a_transfer_to_nobody_or_to_the_leader_is_refused() -> None:
     async with cluster_of(3) as cluster:
         leader = await cluster.leader()
