@@ -1,6 +1,7 @@
 """Compacting the log, and sending and installing snapshots (§5.1, §5.3)."""
 
 import pytest
+from msgspec.structs import replace
 
 from kvorum.raft.core import Core
 from kvorum.raft.membership import Membership
@@ -290,11 +291,24 @@ def test_a_snapshot_that_was_begun_is_sent_to_its_end() -> None:
     assert [one.snapshot for one in feed(leader, has(3, TAKEN, 20)).chunks_wanted] == [TAKEN]
 
 
-def test_a_snapshot_that_the_log_does_not_reach_back_to_is_given_up() -> None:
-    """Behind it there would be a hole."""
+def test_the_log_behind_a_snapshot_on_its_way_stays_while_the_follower_answers() -> None:
+    """Otherwise no snapshot that takes longer than the next one to be taken would ever do."""
     leader, _ = leader_that_compacted()
     feed(leader, has(3, TAKEN, 10))
+    leader.offer(snapshot(1, 6), Index(99))
+    assert leader.state.log.base.index == TAKEN.last.index
+    assert TAKEN in leader.sending
+    feed(leader, ack(3, term=1, match=4))
+    assert not leader.sending, "the rest comes by the log"
+
+
+def test_a_snapshot_that_the_log_does_not_reach_back_to_is_given_up() -> None:
+    """Behind it there would be a hole; what is kept for it has a limit."""
+    leader, _ = leader_that_compacted()
+    feed(leader, has(3, TAKEN, 10))
+    leader.state.options = replace(leader.state.options, kept_for_snapshot_bytes_max=0)
     newer = snapshot(1, 6)
+    assert leader.state.log.size_bytes(Index(5)) > 0
     leader.offer(newer, Index(99))
     assert drain(leader).chunks_wanted == [ChunkWanted(node_id(3), Term(1), newer, 0)]
     assert wanted(feed(leader, has(3, TAKEN, 20))) == []

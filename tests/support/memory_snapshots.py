@@ -35,6 +35,7 @@ class MemorySnapshots:
         self.kept: list[tuple[Snapshot, bytes]] = []  # oldest first
         self.error: OSError | None = None  # what writing fails with
         self._parts: dict[Snapshot, bytes] = {}
+        self._open: dict[Snapshot, bytes] = {}  # being sent, whether they are kept or not
 
     @property
     def newest(self) -> Snapshot | None:
@@ -68,10 +69,13 @@ class MemorySnapshots:
         return done(None)
 
     def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> "Future[bytes]":
-        return done(dict(self.kept)[snapshot][offset : offset + size_bytes])
+        data = self._open.get(snapshot)
+        if data is None:
+            data = self._open[snapshot] = dict(self.kept)[snapshot]
+        return done(data[offset : offset + size_bytes])
 
     def done_with(self, snapshot: Snapshot) -> None:
-        """Nothing is held open."""
+        self._open.pop(snapshot, None)
 
     def received(self, snapshot: Snapshot) -> "Future[int]":
         return done(len(self._parts.get(snapshot, b"")))

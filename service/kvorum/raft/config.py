@@ -30,3 +30,4 @@ class CoreOptions(Struct, frozen=True, kw_only=True):
     inflight_bytes_max: int = 8 << 20  # and their entries' bytes
     save_bytes_max: int = 16 << 20  # entries in one batch for the disk
     uncommitted_bytes_max: int = 256 << 20  # beyond it a leader refuses proposals
+    kept_for_snapshot_bytes_max: int = 512 << 20  # of log behind a snapshot that is on its way

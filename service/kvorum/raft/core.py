@@ -204,6 +204,7 @@ class Core:
             replication.flush(state)
         save = None if self._saving else self._next_save()
         committed = state.log.take_committed(COMMITTED_MAX, COMMITTED_BYTES_MAX)
+        state.log.give_back()
         ready = Ready(
             tuple(state.messages),
             save,

@@ -18,6 +18,9 @@ from kvorum.raft.types import ORIGIN, Entry, EntryId, Index, Term
 
 _term_of = attrgetter("term")
 
+FREED_MAX = 4096
+"""Entries whose memory is given back at once, in less than a millisecond."""
+
 ENTRY_OVERHEAD_BYTES = 32
 """Roughly what an entry takes on the wire or on disk beside its data."""
 
@@ -26,6 +29,7 @@ class RaftLog:
     def __init__(self, entries: Sequence[Entry], commit: Index, base: EntryId = ORIGIN) -> None:
         """``entries`` are those found on disk, from behind ``base`` on."""
         self._entries = list(entries)
+        self._dropped: list[Entry] = []  # to be freed little by little
         self._set_base(base)
         assert not entries or entries[0].index == base.index + 1, "a log begins behind its base"
         assert commit <= self.last_index, "recovery verifies the commit hint"
@@ -78,6 +82,11 @@ class RaftLog:
         begin = max(first - 1 - self._gone, 0)
         return self._entries[begin : begin + limit]
 
+    def size_bytes(self, first: Index) -> int:
+        """Data of the entries here from ``first`` on."""
+        begin = max(first - 1 - self._gone, 0)
+        return sum(len(entry.data) for entry in self._entries[begin:])
+
     # --- changing it -----------------------------------------------------------------
 
     def append(self, entry: Entry) -> None:
@@ -116,15 +125,23 @@ class RaftLog:
         term = self.term_at(index)
         if term is None:
             return  # they are gone already
-        del self._entries[: index - self._gone]
+        count = index - self._gone
+        self._dropped += self._entries[:count]
+        self._entries = self._entries[count:]
         self._set_base(EntryId(term, index))
 
     def restart(self, base: EntryId) -> None:
         """A snapshot from elsewhere stands for everything up to ``base``; nothing else is kept."""
         assert base.index > self.commit, "committed entries are not thrown away"
-        self._entries.clear()
+        self._dropped += self._entries
+        self._entries = []
         self._set_base(base)
         self.commit = self.applied = self.stable = base.index
+
+    def give_back(self) -> None:
+        """Free some of the memory of what was dropped: all of it at once would be a pause."""
+        if self._dropped:
+            del self._dropped[-FREED_MAX:]
 
     # --- conflict back-up (§3.5, "roll back quickly") -----------------------------------
 

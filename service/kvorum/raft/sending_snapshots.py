@@ -14,14 +14,30 @@ from kvorum.raft.types import Index, NodeId
 
 
 def offer(state: State, snapshot: Snapshot, keep_from: Index) -> None:
-    """The newest snapshot here; entries below ``keep_from`` may go, as far as it covers them."""
+    """The newest snapshot here; entries below ``keep_from`` may go, as far as it covers them.
+
+    Those that a snapshot on its way leads up to stay: otherwise it would be of no use when it
+    arrives, and the next one, sent while the log is cut again, would fare no better.
+    """
     log = state.log
     if state.snapshot is None and snapshot.last.index < log.base.index:
         return  # written while a later one was installed that proved unreadable since
     if state.snapshot is None or snapshot.last.index > state.snapshot.last.index:
         state.snapshot = snapshot
-    log_keeping.compact(
-        state, min(Index(keep_from - 1), state.snapshot.last.index, log.applied, log.stable)
+    index = min(Index(keep_from - 1), state.snapshot.last.index, log.applied, log.stable)
+    for progress in state.progress.values():
+        if progress.snapshot is not None and _is_worth_waiting_for(state, progress):
+            index = min(index, progress.snapshot.last.index)
+    log_keeping.compact(state, index)
+
+
+def _is_worth_waiting_for(state: State, progress: Progress) -> bool:
+    """The follower answers, and what is kept for it is not more than it may cost."""
+    assert progress.snapshot is not None, "only while one is being sent"
+    kept_bytes = state.log.size_bytes(Index(progress.snapshot.last.index + 1))
+    return (
+        progress.silent_ticks < state.options.election_ticks_max
+        and kept_bytes <= state.options.kept_for_snapshot_bytes_max
     )
 
 

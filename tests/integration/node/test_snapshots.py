@@ -8,6 +8,7 @@ import errno
 
 import pytest
 
+from kvorum.node import snapshot_exchange
 from kvorum.raft.messages import InstallSnapshot
 from kvorum.raft.types import NodeId
 from tests.integration.node.clients import assert_same_state, value, write
@@ -98,6 +99,29 @@ async def test_a_crash_while_a_snapshot_arrives_is_made_up_for() -> None:
             await cluster.crash(late)
         cluster.start(late)
         await assert_same_state(cluster)
+
+
+@in_virtual_time
+async def test_a_transfer_that_lasts_longer_than_a_snapshot_interval_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The log behind it stays meanwhile, or every snapshot would be too old when it arrives."""
+    monkeypatch.setattr(snapshot_exchange, "CHUNK_BYTES", 64)  # hundreds of round trips
+    async with cluster_of(3, snapshot_entries=100, snapshot_keep_entries=10) as cluster:
+        leader = await cluster.leader()
+        [late, _] = cluster.others(leader)
+        for number in range(30):
+            await write(cluster, leader, b"big%d" % number, b'"%s"' % (b"x" * 1000), f"b{number}")
+        await cluster.crash(late)
+        await write_many(cluster, leader, 200)
+        cluster.start(late)
+        for number in range(3000):
+            if cluster[late].applied > 300:
+                break
+            await write(cluster, leader, b"k", b"1", f"s{number}")
+        assert cluster[late].applied > 300
+        assert number > 300, "it lasted for longer than a few intervals"
+    assert cluster.disks[late].base.index > 0
 
 
 @in_virtual_time

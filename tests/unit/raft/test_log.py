@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvorum.raft.log import RaftLog
+from kvorum.raft.log import FREED_MAX, RaftLog
 from kvorum.raft.types import ORIGIN, Entry, EntryId, Index
 from tests.support.raft_cores import eid, entry, log_of
 
@@ -143,3 +143,14 @@ def test_slices_end_with_the_log() -> None:
     assert log.slice(Index(1), 100) == everything
     assert log.slice(Index(2), 0) == everything[1:]
     assert log.slice(Index(3), 100) == ()
+
+
+def test_what_was_dropped_is_freed_little_by_little() -> None:
+    count = 3 * FREED_MAX
+    log = RaftLog([entry(1, index) for index in range(1, count + 1)], Index(count))
+    log.take_committed(count, 1 << 30)
+    log.compact(Index(count))
+    assert log.first_index == count + 1
+    for left in (2 * FREED_MAX, FREED_MAX, 0, 0):
+        log.give_back()
+        assert len(log._dropped) == left
