@@ -45,7 +45,7 @@ def remove_leftovers(temporary: Path) -> list[str]:
     """Remove what dead harnesses left; the names of it. Does nothing if not root."""
     if os.geteuid() != 0:
         return []
-    return [*_remove_namespaces(), *_remove_links(), *_remove_directories(temporary)]
+    return [*_remove_namespaces(), *_remove_links(), *remove_directories(temporary)]
 
 
 def _remove_namespaces() -> Iterator[str]:
@@ -60,12 +60,12 @@ def _remove_namespaces() -> Iterator[str]:
 
 def _remove_links() -> Iterator[str]:
     for path in sorted(Path("/sys/class/net").glob(f"{LINK_PREFIX}*")):
-        if not _is_alive(path.name.removeprefix(LINK_PREFIX).split("n")[0]):
+        if not _is_alive(path.name.removeprefix(LINK_PREFIX).split("x")[0]):
             attempt("ip", "link", "del", path.name)  # its pair's removal may have removed it
             yield path.name
 
 
-def _remove_directories(temporary: Path) -> Iterator[str]:
+def remove_directories(temporary: Path) -> Iterator[str]:
     for path in sorted(temporary.glob(f"{DIRECTORY_PREFIX}*")):
         if not _is_alive(path.name.removeprefix(DIRECTORY_PREFIX).split("-")[0]):
             unmount_below(path)

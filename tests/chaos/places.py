@@ -75,7 +75,8 @@ class Namespaces:
 
     def __init__(self) -> None:
         self._subnet = _free_subnet()
-        self._bridge = f"{LINK_PREFIX}{os.getpid()}"
+        self._serial = _free_serial()
+        self._bridge = f"{LINK_PREFIX}{os.getpid()}x{self._serial}"  # 15 bytes with what follows
         self.peers: Addresses = {node: (f"{self._subnet}.{node}", PEER_PORT) for node in MACHINES}
         self.clients: Addresses = {node: (f"{self._subnet}.{node}", REST_PORT) for node in MACHINES}
         try:
@@ -99,7 +100,7 @@ class Namespaces:
             run("ip", "-n", name, "link", "set", "lo", "up")
 
     def name(self, node: int) -> str:
-        return f"{NAMESPACE_PREFIX}{os.getpid()}-{node}"
+        return _namespace(self._serial, node)
 
     def _outer(self, node: int) -> str:
         return f"{self._bridge}n{node}"
@@ -157,6 +158,16 @@ class Namespaces:
             attempt("ip", "netns", "del", self.name(node))
             attempt("ip", "link", "del", self._outer(node))
         attempt("ip", "link", "del", self._bridge)
+
+
+def _namespace(serial: int, node: int) -> str:
+    return f"{NAMESPACE_PREFIX}{os.getpid()}-{serial}-{node}"
+
+
+def _free_serial() -> int:
+    """Of the sets of namespaces that one process may have at a time."""
+    taken = run("ip", "netns", "list")
+    return next(serial for serial in range(10) if _namespace(serial, NODES[0]) not in taken)
 
 
 def _free_subnet() -> str:
