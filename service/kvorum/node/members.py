@@ -37,8 +37,9 @@ _TICKETS_APART = 1 << 40
 class _Asked:
     """A change under way; ``entry`` is where it stands, once the receipt says so.
 
-    ``is_applied`` once that very entry was applied here. ``unsure`` once an attempt ended without news: it may have been appended. Then a
-    ``refusal`` of the next one may only mean that the change is made already.
+    ``is_applied`` once that very entry was applied here. ``unsure`` once an attempt ended
+    without news: it may have been appended. Then a ``refusal`` of the next one may only mean
+    that the change is made already.
     """
 
     __slots__ = (
