@@ -69,10 +69,8 @@ class MemorySnapshots:
         return done(None)
 
     def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> "Future[bytes]":
-        data = self._open.get(snapshot)
-        if data is None:
-            data = self._open[snapshot] = dict(self.kept)[snapshot]
-        return done(data[offset : offset + size_bytes])
+        self._open |= {kept: data for kept, data in self.kept if kept == snapshot}
+        return done(self._open[snapshot][offset : offset + size_bytes])
 
     def done_with(self, snapshot: Snapshot) -> None:
         self._open.pop(snapshot, None)
