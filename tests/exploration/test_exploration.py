@@ -32,7 +32,6 @@ def _unheard(_line: str) -> None:
     [
         Bounds(terms=2, ticks=2, entries=0, messages=2, crashes=0),
         Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=1, duplicates=1),
-        Bounds(terms=1, ticks=1, entries=1, messages=3, crashes=1),
         Bounds(led=1, terms=2, ticks=0, entries=0, messages=2, crashes=0, changes=1, transfers=1),
         Bounds(led=1, terms=2, ticks=0, entries=1, messages=2, crashes=1, transfers=1),
     ],

@@ -13,6 +13,7 @@ from tests.exploration.world import World
 from tests.mutants.disk_kit import cut_power
 from tests.mutants.disruption_kit import disturb
 from tests.mutants.divergence_kit import diverge
+from tests.mutants.reads_kit import mislead
 from tests.support.raft_chaos import Chaos, long_schedule
 
 Kit = Callable[[int], None]
@@ -70,4 +71,5 @@ KITS: Mapping[str, Kit] = {
     "disk": cut_power,
     "disruption": disturb,
     "divergence": diverge,
+    "reads": mislead,
 }

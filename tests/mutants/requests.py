@@ -25,7 +25,7 @@ REQUESTS = (
     Mutant(
         "read-ticket-reused",
         "the answer to an earlier batch of reads serves a later one",
-        ("simulator",),
+        ("reads", "simulator"),
         (
             Edit(
                 Reads,
@@ -38,7 +38,7 @@ REQUESTS = (
     Mutant(
         "read-before-apply",
         "a read is served before its index is applied",
-        ("simulator",),
+        ("reads", "simulator"),
         (
             Edit(
                 Reads,

@@ -23,7 +23,7 @@ HARMLESS = Mutant(
     "harmless",
     "nothing is different",
     ("disruption",),
-    (Edit(replication, "propose", "return None", "return (None)"),),
+    (Edit(quorum, "majority", "return voters // 2 + 1", "return 1 + voters // 2"),),
 )
 
 
