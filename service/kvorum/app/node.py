@@ -97,6 +97,13 @@ class Node:
         """Up to here the log is decided."""
         return self.member.core.state.log.commit
 
+    def is_caught_up(self) -> bool:
+        """What is decided is applied: it is known who introduced itself."""
+        return self.member.machine.applied_index >= self.member.core.state.log.commit
+
+    def is_learner(self, member: NodeId) -> bool:
+        return member in self.member.core.membership.learners
+
     def on_lost(self, member: NodeId) -> None:
         self.member.upkeep.members.lost_disk(member)
 

@@ -77,6 +77,14 @@ class _Registrar:
     def commit_index(self) -> Index:
         return Index(0) if self.member is None else self.member.core.state.log.commit
 
+    def is_caught_up(self) -> bool:
+        if self.member is None:
+            return False
+        return self.member.machine.applied_index >= self.member.core.state.log.commit
+
+    def is_learner(self, member: NodeId) -> bool:
+        return self.member is not None and member in self.member.core.membership.learners
+
     def uid_of(self, member: NodeId) -> str | None:
         known = self.member.machine.members.get(member) if self.member is not None else None
         return None if known is None else known.uid
@@ -151,7 +159,8 @@ class SimulatedTransport:
         self._review()
 
     def receive(self, connection: Connection, batch: Sequence[Message]) -> None:
-        if connection.is_open and self._registrar.member is not None:
+        is_heard = connection.is_open and not self._standing.disowned
+        if is_heard and self._registrar.member is not None:
             self._registrar.member.deliver(batch)
 
     # --- links -------------------------------------------------------------------------

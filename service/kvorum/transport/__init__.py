@@ -12,8 +12,8 @@ blocks the sender, and never ends because of what a peer does.
 
 Who that is, ``handshake`` decides: by the node's configuration, by the membership
 (``standing``), and by the data directories that introduced themselves in the log
-(``admission``). What it learns about the node itself (that it was given another id, or
-removed) and about others (that a disk is lost) it tells the node, an
+(``disks``, ``admission``). What it learns about the node itself (that it was given another id, or
+removed) and about others (that a disk is lost) it tells (``consequences``) the node, an
 :class:`~kvorum.transport.identity.Registrar`.
 
 Only ``encoding``, ``decoding`` and ``introduction_codec`` see protobuf types, only the two

@@ -3,25 +3,22 @@
 A member's votes and acknowledgements are promises that only its disk remembers (§3.8). So an
 id belongs for ever to the data directory (``uid``) that introduced itself with it in the log.
 Who comes back empty-handed is not let in as the old member, but replaced by a new one; who
-was removed stays out.
-
-A node that is virgin itself knows nobody's data directory and judges none.
+was removed stays out. An empty data directory is only given an id that never voted.
 """
 
 from kvorum.raft.membership import address_of
 from kvorum.raft.types import NodeId
+from kvorum.transport.disks import Disks
 from kvorum.transport.identity import Registrar, generation
 from kvorum.transport.introduction import (
-    REASON_CHARACTERS_MAX,
     SHOWN_CHARACTERS_MAX,
-    Assignment,
     Hello,
     HelloReply,
     Refusal,
     RefusalKind,
     shown,
 )
-from kvorum.transport.options import PROTOCOL_VERSION, TransportOptions
+from kvorum.transport.options import TransportOptions
 from kvorum.transport.standing import Standing
 from kvorum.transport.wire import MalformedMessage, member_id
 
@@ -29,10 +26,13 @@ from kvorum.transport.wire import MalformedMessage, member_id
 class Admission:
     """Judges by what the node knows at this moment; an open stream may be judged again."""
 
-    def __init__(self, options: TransportOptions, standing: Standing, registrar: Registrar) -> None:
+    def __init__(
+        self, options: TransportOptions, standing: Standing, registrar: Registrar, disks: Disks
+    ) -> None:
         self._options = options
         self._standing = standing
         self._registrar = registrar
+        self._disks = disks
 
     @property
     def _is_virgin(self) -> bool:
@@ -62,20 +62,34 @@ class Admission:
         Its cluster id does not count: it follows from its first configuration, which may be
         younger than the cluster.
         """
+        if not hello.virgin:
+            return None
+        if not self._disks.may_judge:
+            return self._not_ready()
         member = self._standing.at(hello.sender_address)
-        if not hello.virgin or member is None:
-            return None
-        if not self._standing.is_decided(hello.member):
-            return None  # it knows a later entry than this node
-        if self._is_other_disk(member, hello.uid):
+        if member is None or not self._standing.is_decided(hello.member):
+            return None  # nobody's address, or it knows a later entry than this node
+        if self._disks.is_other(member, hello.uid):
             return self._lost(member)
-        if member == hello.member or not self._may_assign(member):
+        if member == hello.member or not self._was_added(member):
             return None
+        # Whoever votes under an id has introduced itself, so this is another directory.
+        is_learner = self._registrar.is_learner(member)
+        return self._assigned(hello, member) if is_learner else self._lost(member)
+
+    def _assigned(self, hello: Hello, member: NodeId) -> Refusal:
         return Refusal(
             RefusalKind.ASSIGNED,
             f"{hello.sender_address} is member {member} of cluster {self._options.cluster_id}: "
             "the node there takes that id by itself",
             assigned=member,
+        )
+
+    def _not_ready(self) -> Refusal:
+        return Refusal(
+            RefusalKind.NOT_READY,
+            f"{self._options.node_id} is not ready to judge who comes with an empty data "
+            "directory: it has yet to apply what is decided; try again shortly",
         )
 
     def judge_aim(self, hello: Hello) -> Refusal | None:
@@ -110,7 +124,7 @@ class Admission:
         """Whether the caller is a member, or may be one of whom this node has not heard yet."""
         standing, member = self._standing, hello.member
         if standing.disowned:
-            return Refusal(RefusalKind.LOST_DISK, standing.disowned)
+            return Refusal(RefusalKind.DISOWNED, standing.disowned)
         if standing.knows(member):
             return self._judge_data(member, hello.uid, is_virgin=hello.virgin)
         if hello.virgin and (self._is_virgin or standing.is_decided(member)):
@@ -153,48 +167,14 @@ class Admission:
                 RefusalKind.WRONG_RECEIVER,
                 f"at the address of member {peer} is {shown(reply.member)}",
             )
+        if reply.virgin and not self._disks.may_judge:
+            return self._not_ready()
         return self._judge_data(peer, reply.uid, is_virgin=reply.virgin)
-
-    def heed(self, peer: NodeId, reply: HelloReply) -> None:
-        """Tell the node what follows for it from an answer of ``peer``, whatever it was."""
-        if reply.protocol_version != PROTOCOL_VERSION:
-            return
-        is_virgin = self._is_virgin
-        is_ours = reply.cluster_id == self._options.cluster_id
-        if self._shows_lost_disk(peer, reply, is_ours=is_ours):
-            self._registrar.on_lost(peer)
-        match reply.refusal:
-            case RefusalKind.ASSIGNED if is_virgin:
-                self._take(reply)
-            case RefusalKind.LOST_DISK if is_virgin:
-                self._standing.disowned = shown(reply.reason, REASON_CHARACTERS_MAX)
-            case RefusalKind.REMOVED if is_ours and not is_virgin:
-                self._registrar.on_removed(shown(reply.reason, REASON_CHARACTERS_MAX))
-
-    def _take(self, reply: HelloReply) -> None:
-        try:
-            assigned = member_id(reply.assigned)
-        except MalformedMessage:
-            return  # the refusal is told anyway
-        own = self._options
-        if address_of(assigned) == own.self_address and assigned != own.member_id:
-            self._registrar.on_assigned(Assignment(assigned, reply.cluster_id))
-
-    def _shows_lost_disk(self, peer: NodeId, reply: HelloReply, *, is_ours: bool) -> bool:
-        """Where ``peer`` should be is a virgin node that was meant for this cluster.
-
-        Only what was dialled counts, not what a caller says of itself: a mistake in
-        somebody's SELF_ADDRESS must not cost a member its place.
-        """
-        if not reply.virgin or self._standing.at(address_of(peer)) != peer:
-            return False
-        knows_us = self._options.self_address in map(address_of, map(NodeId, reply.members))
-        return (is_ours or knows_us) and self._is_other_disk(peer, reply.uid)
 
     # --- both --------------------------------------------------------------------------
 
     def _judge_data(self, member: NodeId, uid: str, *, is_virgin: bool) -> Refusal | None:
-        if not self._is_other_disk(member, uid):
+        if not self._disks.is_other(member, uid):
             return None
         if is_virgin:
             return self._lost(member)
@@ -205,9 +185,6 @@ class Admission:
             "back, or, if that is lost, an empty one: then it is replaced",
         )
 
-    def _is_other_disk(self, member: NodeId, uid: str) -> bool:
-        return self._registrar.uid_of(member) not in (None, uid) and not self._is_virgin
-
     def _lost(self, member: NodeId) -> Refusal:
         return Refusal(
             RefusalKind.LOST_DISK,
@@ -216,14 +193,14 @@ class Admission:
             "most members lost theirs, nothing can be decided: see `kvorum recover`",
         )
 
-    def _may_assign(self, member: NodeId) -> bool:
+    def _was_added(self, member: NodeId) -> bool:
         """First members have their ids from the start; and what is not decided may vanish."""
         return generation(member) > 0 and self._standing.is_decided(member)
 
     def _is_renamed(self, hello: Hello) -> bool:
         """The cluster knows a later id for this node than it has."""
         return (
-            hello.receiver_committed
+            hello.receiver_vacant
             and self._is_virgin
             and is_successor(hello.receiver_member, self._options.member_id)
         )

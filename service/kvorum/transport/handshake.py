@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from kvorum.raft.types import NodeId
 from kvorum.transport.admission import Admission, is_successor, name
+from kvorum.transport.consequences import Consequences
 from kvorum.transport.directory import Directory
+from kvorum.transport.disks import Disks
 from kvorum.transport.identity import Registrar
 from kvorum.transport.introduction import (
     REASON_CHARACTERS_MAX,
@@ -38,7 +40,9 @@ class Handshake:
         self._directory = directory
         self._standing = standing
         self._registrar = registrar
-        self._admission = Admission(options, standing, registrar)
+        self._disks = disks = Disks(standing, registrar)
+        self._admission = Admission(options, standing, registrar, disks)
+        self._consequences = Consequences(options, standing, registrar, disks)
 
     def hello(self, receiver: NodeId, address: str) -> Hello:
         """What to say when dialling the member ``receiver`` at ``address``."""
@@ -53,7 +57,7 @@ class Handshake:
             sender_address=options.self_address,
             receiver_address=address,
             receiver_member=receiver,
-            receiver_committed=receiver in standing.members and standing.is_decided(receiver),
+            receiver_vacant=self._disks.is_vacant(receiver),
             members=standing.members,
             membership_index=standing.index,
             executed_commands_key=options.executed_commands_key,
@@ -104,7 +108,7 @@ class Handshake:
 
         Whatever the answer means for this node is told to it on the way.
         """
-        self._admission.heed(peer, reply)
+        self._consequences.heed(peer, reply)
         if not reply.accepted:
             return self._refused_by(peer, reply)
         refusal = self.judge_receiver(peer, reply)

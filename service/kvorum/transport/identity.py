@@ -29,6 +29,17 @@ class Registrar(Protocol):
         """Up to here the log is decided."""
         ...
 
+    def is_caught_up(self) -> bool:
+        """Whether everything that this node knows to be decided is applied.
+
+        Before that ``uid_of`` may know less than the log.
+        """
+        ...
+
+    def is_learner(self, member: NodeId) -> bool:
+        """Whether ``member`` has never voted, as far as the log goes, decided or not."""
+        ...
+
     def uid_of(self, member: NodeId) -> str | None:
         """The data directory with which ``member`` introduced itself in the log, if it has."""
         ...

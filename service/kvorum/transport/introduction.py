@@ -15,7 +15,8 @@ class Hello(Struct, frozen=True, kw_only=True):
 
     ``uid`` is as old as the caller's data directory; ``virgin``: its log is empty and its
     term 0. ``membership_index`` is the log entry that ``members`` come from.
-    ``receiver_committed``: the entry that made ``receiver_member`` a member is committed.
+    ``receiver_vacant``: ``receiver_member`` is an id that a node with an empty data directory
+    may take.
     """
 
     protocol_version: int
@@ -27,7 +28,7 @@ class Hello(Struct, frozen=True, kw_only=True):
     sender_address: str
     receiver_address: str
     receiver_member: NodeId
-    receiver_committed: bool
+    receiver_vacant: bool
     members: tuple[str, ...]
     membership_index: Index
     executed_commands_key: str
@@ -60,12 +61,14 @@ class RefusalKind(StrEnum):
     PROTOCOL_VERSION = "protocol-version"
     BAD_IDENTITY = "bad-identity"
     OTHER_CLUSTER = "other-cluster"
+    NOT_READY = "not-ready"  # the judge has yet to learn what is decided
     WRONG_RECEIVER = "wrong-receiver"
     STRANGER = "stranger"
     REMOVED = "removed"
     ASSIGNED = "assigned"  # the caller has to take another id
     RENAMED = "renamed"  # the receiver has to
-    LOST_DISK = "lost-disk"
+    LOST_DISK = "lost-disk"  # of the caller
+    DISOWNED = "disowned"  # the receiver takes no part itself
     OTHER_DATA = "other-data"
     TOO_MANY_GUESTS = "too-many-guests"
     OTHER_EXECUTED_KEY = "other-executed-key"

@@ -32,6 +32,8 @@ _CALL_FAILURES = (aio.AioRpcError, aio.BaseError, asyncio.InvalidStateError)
 
 Call = aio.StreamStreamCall[bytes, bytes]
 
+_PASSING = (RefusalKind.RENAMED, RefusalKind.NOT_READY)  # refusals for a moment only
+
 _PROBLEMS = ("dial", "unreachable", "lost", "too-large")
 
 _FAILURES_BEFORE_COMPLAINT = 8  # some seconds, with the back-off between them
@@ -186,8 +188,8 @@ class Link:
         if refusal is None:
             self._uid = reply.uid
             self._directory.learn(self._peer, reply.node_id)
-        elif refusal.kind is RefusalKind.RENAMED:
-            raise _Ended(refusal.text)  # for a moment only
+        elif refusal.kind in _PASSING:
+            raise _Ended(refusal.text)
         else:
             raise _Refused(refusal.text)
 

@@ -195,12 +195,16 @@ class Reception:
                     f"{caller.address} ({caller.hello.node_id}) opened another stream; if this "
                     "repeats, two processes run with its address and id",
                 )
+            if self._standing.disowned:
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, self._standing.disowned)
             messages = decode_batch(raw, sender, self._self)
             deliver(messages)
             observer.received(sender, len(messages), len(raw))
 
     def _complain(self, hello: Hello, refusal: Refusal) -> None:
         self._observer.refused(refusal.kind)
+        if refusal.kind is RefusalKind.NOT_READY:
+            return  # for a moment only, and the caller says so if it lasts
         known = self._standing.at(hello.sender_address)
         self._complaints.warn(
             (refusal.kind, known),

@@ -20,19 +20,21 @@ class Standing:
         self._options = options
         self._registrar = registrar
         self._leaving: dict[NodeId, float | None] = {}  # until when, once that is known
-        self._is_told = False
+        self.is_told = False
+        """Whether the node has said what its disk remembers."""
         self.index = Index(0)
         self.members = options.members
         self.disowned = ""
-        """Why this node must not take part: it lost its disk, and what it promised with it."""
+        """Why this node must not take part: it lost its disk, and what it promised with it, or
+        is about to form a cluster beside the one that its peers belong to."""
 
     def set(self, index: Index, members: Sequence[NodeId]) -> None:
         """``members`` are those of the log's entry ``index``; 0: the first ones.
 
         The first call says what the disk remembers: nobody leaves by it.
         """
-        gone = [member for member in self.members if member not in members and self._is_told]
-        self._is_told = True
+        gone = [member for member in self.members if member not in members and self.is_told]
+        self.is_told = True
         self.index, self.members = index, tuple(members)
         leaving = {**dict.fromkeys(gone), **self._leaving}
         self._leaving = {each: end for each, end in leaving.items() if each not in self.members}

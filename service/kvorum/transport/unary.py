@@ -167,7 +167,7 @@ class UnaryService:
         standing = self._standing
         if standing.disowned:
             code = grpc.StatusCode.PERMISSION_DENIED
-            await self._refuse(context, code, RefusalKind.LOST_DISK, standing.disowned)
+            await self._refuse(context, code, RefusalKind.DISOWNED, standing.disowned)
         if sender in standing.peers:
             return
         await self._refuse(

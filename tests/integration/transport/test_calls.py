@@ -222,7 +222,7 @@ def hello_to(node: Node) -> bytes:
             sender_address=peer_of(node),
             receiver_address=node.address,
             receiver_member=node.member,
-            receiver_committed=True,
+            receiver_vacant=True,
             members=(node.address, peer_of(node)),
             membership_index=Index(0),
             executed_commands_key="_executed",

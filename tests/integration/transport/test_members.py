@@ -148,6 +148,49 @@ async def test_a_newcomer_whose_id_is_out_of_date_learns_the_next_one(cluster: C
     assert three.inbox == []
 
 
+async def test_who_is_not_ready_to_judge_is_asked_again_soon(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two, addresses = await pair(cluster)
+    member = NodeId(f"{addresses[2]}#17")
+    one.registrar.caught_up = False
+    one.set_members(0x17, one.member, two.member, member)
+    newcomer = await cluster.start_one(
+        node_options([addresses[0], addresses[2]], 2, refused_retry_ms=60_000),
+        FakeRegistrar(virgin=True),
+    )
+    await eventually(lambda: one.recorder.refusals[RefusalKind.NOT_READY])
+    assert not newcomer.registrar.assigned
+    assert not [each for each in caplog.messages if "not ready" in each]
+    one.registrar.caught_up = True
+    await eventually(lambda: newcomer.registrar.assigned)
+
+
+async def test_emptied_nodes_stop_talking_once_they_hear_of_another_cluster(
+    cluster: Cluster,
+) -> None:
+    """Before the next look at who may be connected: one vote would be too many."""
+    addresses = free_addresses(3)
+    two, three = [
+        await cluster.start_one(
+            node_options(addresses, number, sweep_interval_ms=60_000), FakeRegistrar(virgin=True)
+        )
+        for number in (2, 3)
+    ]
+    await exchange(two, three, 1)
+    await exchange(three, two, 1)
+    one = await cluster.start_one(node_options(addresses[:1], 1, cluster_id="cluster-b"))
+    one.set_members(0, one.member)
+    await eventually(lambda: three.transport._standing.disowned)
+    two.transport._standing.disowned = ""  # it may hear of it later
+    heard = len(three.inbox)
+    two.transport.send([ack(two.member, three.member, 2)])
+    await eventually(lambda: three.recorder.refusals[RefusalKind.DISOWNED])
+    three.transport.send([ack(three.member, two.member, 2)])
+    assert three.recorder.drops[("", DropReason.DISOWNED)] == 1
+    assert len(three.inbox) == heard
+
+
 async def test_a_lost_disk_is_noticed_and_the_node_replaced(cluster: Cluster) -> None:
     one, two, addresses = await pair(cluster)
     for node in (one, two):

@@ -1,6 +1,7 @@
 """The node that a transport under test believes to serve."""
 
 from kvorum.raft.types import Index, NodeId
+from kvorum.transport.identity import generation
 from kvorum.transport.introduction import Assignment
 
 
@@ -10,6 +11,8 @@ class FakeRegistrar:
     def __init__(self, *, virgin: bool = False, commit: int = 0) -> None:
         self.virgin = virgin
         self.commit = commit
+        self.caught_up = True
+        self.voters: set[NodeId] = set()  # of those that were added later
         self.uids: dict[NodeId, str] = {}
         self.lost: list[str] = []
         self.assigned: list[Assignment] = []
@@ -20,6 +23,12 @@ class FakeRegistrar:
 
     def commit_index(self) -> Index:
         return Index(self.commit)
+
+    def is_caught_up(self) -> bool:
+        return self.caught_up
+
+    def is_learner(self, member: NodeId) -> bool:
+        return generation(member) > 0 and member not in self.voters
 
     def uid_of(self, member: NodeId) -> str | None:
         return self.uids.get(member)

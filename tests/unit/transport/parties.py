@@ -35,6 +35,8 @@ class Party:
     """The rules of one node, in a state that the test chooses.
 
     ``members`` are those of the log's entry ``index``; ``uids`` is what the log tells of them.
+    Those who were added later are learners unless they are among ``voters``. With ``is_told``
+    its driver has begun.
     """
 
     def __init__(
@@ -46,14 +48,18 @@ class Party:
         commit: int = 0,
         virgin: bool = False,
         uids: dict[NodeId, str] | None = None,
+        voters: Iterable[NodeId] = (),
+        is_told: bool = True,
         **changes: object,
     ) -> None:
         self.options = msgspec.structs.replace(options_of(member), **changes)
         self.registrar = FakeRegistrar(virgin=virgin, commit=commit)
         self.registrar.uids.update(uids or {})
+        self.registrar.voters.update(voters)
         self.directory = Directory(member, self.options.node_id)
         self.standing = Standing(self.options, self.registrar)
-        self.standing.set(Index(index), tuple(members))
+        if is_told:
+            self.standing.set(Index(index), tuple(members))
         self.handshake = Handshake(self.options, self.directory, self.standing, self.registrar)
 
     def hello(self, receiver: NodeId, **changes: object) -> Hello:

@@ -88,6 +88,12 @@ FIVE = (*FIRST, FOUR_17)
             RefusalKind.LOST_DISK,
         ),
         (
+            "added, and votes by now: whoever was given the id has introduced itself",
+            member_one(members=FIVE, index=0x17, voters=[FOUR_17]),
+            fresh(FOUR),
+            RefusalKind.LOST_DISK,
+        ),
+        (
             "replaced; we have not heard of it",
             member_one(commit=0x1D),
             fresh(TWO_1E, members=()),
@@ -99,6 +105,34 @@ FIVE = (*FIRST, FOUR_17)
 def test_a_virgin_caller(what: str, receiver: Party, caller: Party, kind: str | None) -> None:
     refusal = receiver.judge(caller.hello(ONE))
     assert kind_of(refusal) == kind, what
+
+
+@pytest.mark.parametrize("caller", [fresh(TWO), fresh(FOUR), fresh(FOUR_17)])
+def test_nobody_judges_an_empty_directory_before_it_applied_what_is_decided(caller: Party) -> None:
+    """The introduction of the one that was lost may be among that."""
+    one = member_one(members=FIVE, index=0x17, uids={})
+    one.registrar.caught_up = False
+    assert kind_of(one.judge(caller.hello(ONE))) == RefusalKind.NOT_READY
+    assert kind_of(dial(caller, one)) == RefusalKind.NOT_READY
+    assert not caller.standing.disowned
+    assert one.judge(Party(TWO).hello(ONE)) is None, "a node with a past is no riddle"
+    one.registrar.caught_up = True
+    assert kind_of(one.judge(caller.hello(ONE))) != RefusalKind.NOT_READY
+
+
+def test_nor_does_it_talk_to_one_that_it_dialled() -> None:
+    """What it says would give that one a past, and nobody would replace it any more."""
+    one, two = member_one(uids={}), fresh(TWO)
+    assert dial(one, two) is None
+    one.registrar.caught_up = False
+    assert kind_of(dial(one, two)) == RefusalKind.NOT_READY
+
+
+def test_nor_before_it_knows_what_its_own_disk_remembers() -> None:
+    one = Party(ONE, commit=99, is_told=False)
+    assert kind_of(one.judge(fresh(TWO).hello(ONE))) == RefusalKind.NOT_READY
+    virgin = Party(ONE, virgin=True, is_told=False)
+    assert virgin.judge(fresh(TWO).hello(ONE)) is None, "its disk remembers nothing"
 
 
 def test_an_assignment_reaches_the_newcomer() -> None:
@@ -145,7 +179,7 @@ def test_a_newcomer_without_peers_learns_its_later_id_from_a_call() -> None:
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
-        ("not decided", {"receiver_committed": False}),
+        ("not decided", {"receiver_vacant": False}),
         ("another cluster", {"cluster_id": "cluster-b"}),
         ("no later id", {"receiver_member": NodeId(f"{FOUR}#16")}),
         ("another address", {"receiver_member": NodeId(f"{TWO}#2a")}),
@@ -161,6 +195,25 @@ def test_no_other_call_renames_a_newcomer(what: str, changes: dict[str, object])
     assert refusal.kind in {RefusalKind.WRONG_RECEIVER, RefusalKind.OTHER_CLUSTER}, what
     old = Party(FOUR_17, members=())
     assert kind_of(old.judge(one.hello(later))) == RefusalKind.WRONG_RECEIVER
+
+
+@pytest.mark.parametrize(
+    ("what", "state"),
+    [
+        ("it votes by now", {"voters": [NodeId(f"{FOUR}#2a")]}),
+        ("somebody introduced himself with it", {"uids": {NodeId(f"{FOUR}#2a"): "uid-4"}}),
+    ],
+)
+def test_nobody_takes_an_id_that_is_not_vacant_because_it_is_called_so(
+    what: str, state: dict[str, object]
+) -> None:
+    """Its disk was lost, and the empty one was started as if it were the first."""
+    later = NodeId(f"{FOUR}#2a")
+    one = member_one(members=(*FIRST, later), index=0x2A, **state)
+    four = fresh(FOUR_17, members=())
+    refusal = four.judge(one.hello(later))
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.WRONG_RECEIVER, what
 
 
 def test_a_newcomer_listens_to_whoever_leads_it() -> None:
@@ -259,10 +312,19 @@ def test_who_lost_its_disk_takes_no_part_until_it_is_replaced() -> None:
     assert two.judge(Party(THREE).hello(TWO)) is None
     dial(two, one)
     assert TWO in two.standing.disowned
-    assert kind_of(two.judge(Party(THREE).hello(TWO))) == RefusalKind.LOST_DISK
-    assert kind_of(two.handshake.judge_again(Party(THREE).hello(TWO))) == RefusalKind.LOST_DISK
+    assert kind_of(two.judge(Party(THREE).hello(TWO))) == RefusalKind.DISOWNED
+    assert kind_of(two.handshake.judge_again(Party(THREE).hello(TWO))) == RefusalKind.DISOWNED
     replaced = member_one(members=(*FIRST, TWO_1E), index=0x1E)
     assert kind_of(two.judge(replaced.hello(TWO_1E))) == RefusalKind.RENAMED
+
+
+def test_that_somebody_takes_no_part_says_nothing_of_its_callers() -> None:
+    """One that starts for the first time is not to blame for another's lost disk."""
+    two, three = fresh(TWO), fresh(THREE, uid="uid-3")
+    dial(two, member_one())
+    assert two.standing.disowned
+    assert kind_of(dial(three, two)) == RefusalKind.DISOWNED
+    assert not three.standing.disowned
 
 
 def test_a_disk_with_a_past_under_the_wrong_id() -> None:

@@ -619,7 +619,7 @@ class Hello(_message.Message):
     VIRGIN_FIELD_NUMBER: _builtins.int
     MEMBERSHIPINDEX_FIELD_NUMBER: _builtins.int
     RECEIVERMEMBER_FIELD_NUMBER: _builtins.int
-    RECEIVERCOMMITTED_FIELD_NUMBER: _builtins.int
+    RECEIVERVACANT_FIELD_NUMBER: _builtins.int
     protocolVersion: _builtins.int
     clusterId: _builtins.str
     """must be the receiver's own"""
@@ -640,8 +640,8 @@ class Hello(_message.Message):
     """entry that holds `members`; 0 at bootstrap"""
     receiverMember: _builtins.str
     """member id that the caller looks for"""
-    receiverCommitted: _builtins.bool
-    """the entry that added it is known to be committed"""
+    receiverVacant: _builtins.bool
+    """an empty data directory at that address may take that id"""
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """the caller's view; shown to people, not compared"""
@@ -661,11 +661,11 @@ class Hello(_message.Message):
         virgin: _builtins.bool = ...,
         membershipIndex: _builtins.int = ...,
         receiverMember: _builtins.str = ...,
-        receiverCommitted: _builtins.bool = ...,
+        receiverVacant: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusterId", b"clusterId", "executedCommandsKey", b"executedCommandsKey", "member", b"member", "members", b"members", "membershipIndex", b"membershipIndex", "nodeId", b"nodeId", "protocolVersion", b"protocolVersion", "receiverAddress", b"receiverAddress", "receiverCommitted", b"receiverCommitted", "receiverMember", b"receiverMember", "senderAddress", b"senderAddress", "uid", b"uid", "virgin", b"virgin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusterId", b"clusterId", "executedCommandsKey", b"executedCommandsKey", "member", b"member", "members", b"members", "membershipIndex", b"membershipIndex", "nodeId", b"nodeId", "protocolVersion", b"protocolVersion", "receiverAddress", b"receiverAddress", "receiverMember", b"receiverMember", "receiverVacant", b"receiverVacant", "senderAddress", b"senderAddress", "uid", b"uid", "virgin", b"virgin"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

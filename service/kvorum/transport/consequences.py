@@ -1,0 +1,82 @@
+"""What follows for this node from how others answer it."""
+
+from kvorum.raft.membership import address_of
+from kvorum.raft.types import NodeId
+from kvorum.transport.disks import Disks
+from kvorum.transport.identity import Registrar
+from kvorum.transport.introduction import (
+    REASON_CHARACTERS_MAX,
+    Assignment,
+    HelloReply,
+    RefusalKind,
+    shown,
+)
+from kvorum.transport.options import PROTOCOL_VERSION, TransportOptions
+from kvorum.transport.standing import Standing
+from kvorum.transport.wire import MalformedMessage, member_id
+
+
+class Consequences:
+    """Tells the node; may do so again and again, as long as it is so."""
+
+    def __init__(
+        self, options: TransportOptions, standing: Standing, registrar: Registrar, disks: Disks
+    ) -> None:
+        self._options = options
+        self._standing = standing
+        self._registrar = registrar
+        self._disks = disks
+
+    def heed(self, peer: NodeId, reply: HelloReply) -> None:
+        """Tell the node what follows for it from an answer of ``peer``, whatever it was."""
+        if reply.protocol_version != PROTOCOL_VERSION:
+            return
+        is_virgin = self._registrar.is_virgin()
+        is_ours = reply.cluster_id == self._options.cluster_id
+        if self._shows_lost_disk(peer, reply, is_ours=is_ours):
+            self._registrar.on_lost(peer)
+        match reply.refusal:
+            case RefusalKind.ASSIGNED if is_virgin:
+                self._take(reply)
+            case RefusalKind.LOST_DISK if is_virgin:
+                self._standing.disowned = shown(reply.reason, REASON_CHARACTERS_MAX)
+            case RefusalKind.OTHER_CLUSTER if is_virgin and not reply.virgin:
+                self._yield_to(peer, reply)
+            case RefusalKind.REMOVED if is_ours and not is_virgin:
+                self._registrar.on_removed(shown(reply.reason, REASON_CHARACTERS_MAX))
+
+    def _yield_to(self, peer: NodeId, reply: HelloReply) -> None:
+        """A cluster lives where this node's own was to be: a second one must not form there.
+
+        Such is the case if the others were emptied after `kvorum recover`, or if a cluster of
+        one is to grow and the new nodes are started before they are added.
+        """
+        own = self._options
+        if address_of(peer) not in map(address_of, own.members) or self._standing.disowned:
+            return
+        self._standing.disowned = (
+            f"{own.node_id} ({own.self_address}) forms no cluster {own.cluster_id}: {peer}, which "
+            f"was to be in it, belongs to cluster {shown(reply.cluster_id)} already. To let it "
+            f"join that one, run `kvorum member add {own.self_address}`; otherwise check "
+            "OTHER_NODES on both and start it again"
+        )
+
+    def _take(self, reply: HelloReply) -> None:
+        try:
+            assigned = member_id(reply.assigned)
+        except MalformedMessage:
+            return  # the refusal is told anyway
+        own = self._options
+        if address_of(assigned) == own.self_address and assigned != own.member_id:
+            self._registrar.on_assigned(Assignment(assigned, reply.cluster_id))
+
+    def _shows_lost_disk(self, peer: NodeId, reply: HelloReply, *, is_ours: bool) -> bool:
+        """Where ``peer`` should be is a virgin node that was meant for this cluster.
+
+        Only what was dialled counts, not what a caller says of itself: a mistake in
+        somebody's SELF_ADDRESS must not cost a member its place.
+        """
+        if not reply.virgin or self._standing.at(address_of(peer)) != peer:
+            return False
+        knows_us = self._options.self_address in map(address_of, map(NodeId, reply.members))
+        return (is_ours or knows_us) and self._disks.is_other(peer, reply.uid)
