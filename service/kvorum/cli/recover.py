@@ -30,9 +30,10 @@ docs/membership.md tells how.
 """
 
 _AFTERWARDS = """\
-Start this node as before: it leads a cluster of one. Then give each other node an empty data
-directory, and for one after the other:
-  kvorum member add HOST:PORT       (its SELF_ADDRESS; then start it)
+Start this node as before: it leads a cluster of one. Keep the others stopped meanwhile: with
+empty data directories they could form a cluster of their own. Then, for one after the other:
+  kvorum member add HOST:PORT       (its SELF_ADDRESS)
+  empty its data directory, and only now start it
   kvorum member promote HOST:PORT"""
 
 
