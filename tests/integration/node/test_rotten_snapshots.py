@@ -27,13 +27,13 @@ async def write_many(cluster: NodeCluster, node: NodeId, value: bytes = b"1") ->
     await asyncio.sleep(0.5)
 
 
-def rot(store: MemorySnapshots, place: float = 0.5) -> Snapshot:
-    """One bit of the newest snapshot flips."""
-    snapshot, data = store.kept[-1]
-    rotten = bytearray(data)
-    rotten[int(len(data) * place)] ^= 1
-    store.kept[-1] = (snapshot, bytes(rotten))
-    return snapshot
+def rot(store: MemorySnapshots, snapshot: Snapshot | None = None, place: float = 0.5) -> Snapshot:
+    """One bit of it, or of the newest one, flips."""
+    found = snapshot or store.kept[-1][0]
+    data = bytearray(dict(store.kept)[found])
+    data[int(len(data) * place)] ^= 1
+    store.kept = [(one, bytes(data) if one == found else old) for one, old in store.kept]
+    return found
 
 
 def failures(cluster: NodeCluster, nodes: Collection[NodeId]) -> list[float]:
@@ -71,7 +71,9 @@ async def test_what_rots_while_it_is_sent_is_found_when_it_is_wanted_again() -> 
         cluster.network.hold(lambda message: isinstance(message, InstallSnapshot))
         cluster.start(slow)
         await cluster.until(lambda: cluster.network.held)
-        rot(cluster.disks[leader].snapshots, 0.99)
+        [chunk] = cluster.network.held
+        assert isinstance(chunk, InstallSnapshot)
+        rot(cluster.disks[leader].snapshots, chunk.snapshot, 0.99)
         cluster.network.release()
         end = cluster[leader].applied
         await cluster.until(lambda: cluster[slow].applied >= end)
