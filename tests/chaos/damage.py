@@ -54,6 +54,16 @@ def garbage(files: Sequence[Path], random: Random) -> None:
     path.write_bytes(random.randbytes(path.stat().st_size))
 
 
+def another_nodes(files: Sequence[Path], random: Random) -> None:
+    """Sound, but of another node: at the place of the newest file, its newest file."""
+    path = files[-1]
+    home = path.parents[1]
+    others = [other for other in home.parent.glob("Node-?") if other != home and other.is_dir()]
+    theirs = sorted((random.choice(others) / path.parent.name).glob(f"*{path.suffix}"))
+    if theirs:
+        shutil.copyfile(theirs[-1], path)
+
+
 def remove(files: Sequence[Path], random: Random) -> None:
     random.choice(files).unlink()
 
@@ -63,6 +73,7 @@ KINDS: dict[str, Callable[[Sequence[Path], Random], None]] = {
     "cut tail": cut_tail,
     "hole of zeros": zero_hole,
     "foreign content": garbage,
+    "another node's file": another_nodes,
     "file missing": remove,
 }
 

@@ -7,11 +7,9 @@ here: with too few other nodes up, Raft does not promise to survive that (§3.8)
 import asyncio
 from collections.abc import Callable
 
-from tests.chaos.arena import Arena, Scenario, heal
+from tests.chaos.arena import Arena, Scenario, Step, heal
 from tests.chaos.places import NODES, Namespaces
 from tests.chaos.rest_client import Broken, NotSent
-
-GUSTS = 25
 
 
 class Storm:
@@ -96,14 +94,19 @@ class Storm:
         self._arena.faults[fault] += times
 
 
-async def storm(arena: Arena) -> None:
-    weather = Storm(arena)
-    for _ in range(GUSTS):
-        await weather.gust()
-        assert not arena.processes.surprises(), arena.processes.surprises()
-    heal(arena.processes)
-    await arena.processes.ready()
-    await arena.workload.progress(40)
+def storm(gusts: int) -> Step:
+    """So many faults on top of each other; afterwards everything must work again."""
+
+    async def step(arena: Arena) -> None:
+        weather = Storm(arena)
+        for _ in range(gusts):
+            await weather.gust()
+            assert not arena.processes.surprises(), arena.processes.surprises()
+        heal(arena.processes)
+        await arena.processes.ready()
+        await arena.workload.progress(40)
+
+    return step
 
 
-STORM = Scenario("storm", (storm,))
+STORM = Scenario("storm", (storm(25),))

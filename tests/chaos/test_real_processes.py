@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.chaos import damage, disk_faults, member_faults, network_faults, process_faults
+from tests.chaos import damage, disk_faults, member_faults, network_faults, process_faults, storm
 from tests.chaos.arena import Row, Scenario, play
 from tests.chaos.catalogue import SCENARIOS, possible
 from tests.chaos.processes import Processes
@@ -27,6 +27,7 @@ SHORT = {
     "slow disk": (disk_faults.stuck_leader, disk_faults.faulty_leader),
     "membership": (member_faults.lost_disk, member_faults.grow_and_shrink),
     "snapshots": (member_faults.lagging_follower, member_faults.killed_while_installing),
+    "storm": (storm.storm(12),),
     "damaged files": (
         damage.damaged("log", damage.log_files, "bit flip"),
         damage.damaged("log", damage.log_files, "cut tail"),
