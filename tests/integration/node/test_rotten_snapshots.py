@@ -54,6 +54,7 @@ async def test_what_rotted_before_it_is_sent_never_leaves(late: int) -> None:
         await cluster.until(lambda: all(cluster[node].applied >= end for node in slow))
         assert cluster.agreed_leader() == leader
         assert failures(cluster, [leader, *slow]) == [1, *[0] * late]
+        assert rotten not in dict(cluster.disks[leader].snapshots.kept), "nothing relies on it"
         for node in slow:
             newest = cluster.disks[node].snapshots.newest
             assert newest is not None
