@@ -7,18 +7,16 @@ import multiprocessing
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 
 import pytest
 
 from kvorum.testing.simulation import Report, run_seed
 
-BATCH = 20
+BATCH = 10
 FIXED = [range(first, first + BATCH) for first in range(0, 220, BATCH)]
-FRESH_BATCHES = 5
-PATIENCE_S = 100.0
-
-Running = dict[int, "Future[Report]"]
+FRESH_BATCHES = 10
+PATIENCE_S = 110.0
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ def test_fixed_seeds(executor: Executor, seeds: range) -> None:
     operations = sum(report.operations for report in reports)
     print(f"{operations} operations checked; faults: {dict(faults)}")
     assert operations > 100 * BATCH
-    assert len(faults) > 20, "a batch of seeds meets most kinds of faults"
+    assert len(faults) > 15, "a batch of seeds meets most kinds of faults"
 
 
 @pytest.mark.parametrize("batch", range(FRESH_BATCHES))

@@ -47,6 +47,8 @@ class Process(Protocol):
     def gate(self) -> Gate: ...
     @property
     def service(self) -> KvService: ...
+    @property
+    def is_leader(self) -> bool: ...
 
     def when_gone(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` when the process ends."""
@@ -72,6 +74,7 @@ class ClientOptions(Struct, frozen=True, kw_only=True):
     attempts_max: int = 5
     value_bytes: int = 0  # values are made this long
     stale: float = 0.1  # share of stale reads among all calls
+    probe: float = 0.5  # chance of a read right after a write was acknowledged
     both: float = 0.05  # share of writes that are sent to two nodes at once
     delay_s: tuple[float, float] = (0.0001, 0.002)  # one way, between client and node
 
@@ -189,10 +192,10 @@ class Client:
 
     # --- reads -------------------------------------------------------------------------
 
-    async def _get(self, key: str) -> None:
+    async def _get(self, key: str, machine: Machine | None = None) -> None:
         start = self._loop.time()
-        request_id = self._request_id()
-        machine = self._random.choice(self._machines)
+        request_id = f"{self._request_id()}-get"
+        machine = machine or self._random.choice(self._machines)
         try:
             result = await self._line.call(
                 machine, lambda service: service.get(request_id, key.encode())
@@ -209,6 +212,11 @@ class Client:
             Operation(self._name, key, Kind.GET, (), found, start, end, result.revision)
         )
         self._tell(machine, "get", key, found, result.revision)
+
+    def _some_leader(self) -> Machine | None:
+        """One of those that believe they lead: an old leader must not answer with old values."""
+        leaders = [m for m in self._machines if m.node is not None and m.node.is_leader]
+        return self._random.choice(leaders) if leaders and self._random.random() < 0.7 else None
 
     async def _read_stale(self, key: str) -> None:
         request_id = self._request_id()
@@ -239,6 +247,8 @@ class Client:
             self._history.add_write(request_id, operation)
             if answer is Answer.OK and args:
                 self._last_seen[key] = args[-1]
+            if self._random.random() < self._options.probe:
+                await self._get(key, self._some_leader())
         elif unsure:
             operation = Operation(self._name, key, kind, args, Answer.UNKNOWN, start, None)
             self._history.add_write(request_id, operation)

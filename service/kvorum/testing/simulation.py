@@ -193,7 +193,7 @@ def _options(random: Random) -> ClusterOptions:
         snapshot_keep_entries=random.choice((0, 5, 30)),
         outcomes_count_max=random.choice((100_000, 300)),
     )
-    clients = ClientOptions()
+    clients = ClientOptions(pause_s=random.choice((0.5, 0.5, 0.2)))
     if random.random() < 0.08:  # so large that snapshots go in several chunks
         clients = ClientOptions(keys=12, value_bytes=40_000)
     return ClusterOptions(nodes=nodes, spares=spares, network=network, clients=clients, node=node)
