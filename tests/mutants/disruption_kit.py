@@ -19,7 +19,7 @@ def disturb(seed: int) -> None:
     random = Random(seed)
     size = random.choice((3, 5))
     cluster = Cluster(size, base=small_limits(), random_ticks=seeded_ticks(seed))
-    leader = _elected(cluster)
+    leader = elected(cluster)
     for number in range(random.randint(0, 5)):
         cluster.propose(leader, b"%d" % number)
     cluster.spread()
@@ -27,7 +27,7 @@ def disturb(seed: int) -> None:
     (_returns, _is_alone, _hands_over, _pauses)[seed % 4](cluster, leader, follower, random)
 
 
-def _elected(cluster: Cluster) -> int:
+def elected(cluster: Cluster) -> int:
     """Whoever wins first; votes may be split before."""
     for _ in range(RECOVERY_TICKS_MAX):
         cluster.tick()

@@ -14,6 +14,7 @@ from tests.mutants.disk_kit import cut_power
 from tests.mutants.disruption_kit import disturb
 from tests.mutants.divergence_kit import diverge
 from tests.mutants.reads_kit import mislead
+from tests.mutants.snapshot_kit import restore
 from tests.support.raft_chaos import Chaos, long_schedule
 
 Kit = Callable[[int], None]
@@ -72,4 +73,5 @@ KITS: Mapping[str, Kit] = {
     "disruption": disturb,
     "divergence": diverge,
     "reads": mislead,
+    "snapshots": restore,
 }

@@ -174,7 +174,7 @@ RECONFIGURATION = (
     Mutant(
         "old-snapshot-installed",
         "a snapshot that was overtaken by the log takes its place all the same",
-        ("model", "simulator"),
+        ("snapshots", "model"),
         (Edit(following, "install", "if _is_covered(state, snapshot):", "if False:"),),
     ),
     Mutant(
@@ -225,7 +225,7 @@ RECONFIGURATION = (
     Mutant(
         "installed-membership-ignored",
         "the membership in a snapshot is not taken over",
-        ("model", "simulator"),
+        ("snapshots", "simulator"),
         (
             Edit(
                 following,
