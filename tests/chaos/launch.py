@@ -24,7 +24,7 @@ RET_USER_NOTIF = 0x7FC00000
 LOAD_WORD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # classic BPF
 
 
-class Machine:
+class Processor:
     """What a processor's system calls are numbered."""
 
     def __init__(self, audit: int, seccomp: int, fsync: int, fdatasync: int) -> None:
@@ -32,9 +32,9 @@ class Machine:
         self.syncs = (fsync, fdatasync)
 
 
-MACHINES = {
-    "x86_64": Machine(0xC000003E, 317, 74, 75),
-    "aarch64": Machine(0xC00000B7, 277, 82, 83),
+PROCESSORS = {
+    "x86_64": Processor(0xC000003E, 317, 74, 75),
+    "aarch64": Processor(0xC00000B7, 277, 82, 83),
 }
 
 
@@ -42,14 +42,14 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def sync_filter(machine: Machine) -> bytes:
+def sync_filter(processor: Processor) -> bytes:
     """Ask about syncs, allow the rest. ``struct seccomp_data``: the call, then the machine."""
     steps = [
         (LOAD_WORD, 0, 0, 4),
-        (JUMP_IF_EQUAL, 0, 3, machine.audit),
+        (JUMP_IF_EQUAL, 0, 3, processor.audit),
         (LOAD_WORD, 0, 0, 0),
-        (JUMP_IF_EQUAL, 2, 0, machine.syncs[0]),
-        (JUMP_IF_EQUAL, 1, 0, machine.syncs[1]),
+        (JUMP_IF_EQUAL, 2, 0, processor.syncs[0]),
+        (JUMP_IF_EQUAL, 1, 0, processor.syncs[1]),
         (RETURN, 0, 0, RET_ALLOW),
         (RETURN, 0, 0, RET_USER_NOTIF),
     ]
@@ -59,12 +59,12 @@ def sync_filter(machine: Machine) -> bytes:
 def send_syncs_to(channel: int) -> None:
     """Install the filter and hand its descriptor to the other end of the socket ``channel``."""
     libc = ctypes.CDLL(None, use_errno=True)
-    machine = MACHINES[platform.machine()]
-    code = sync_filter(machine)
+    processor = PROCESSORS[platform.machine()]
+    code = sync_filter(processor)
     program = _Program(len(code) // 8, code)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     listener = libc.syscall(
-        machine.seccomp, SECCOMP_SET_MODE_FILTER, FILTER_FLAG_NEW_LISTENER, ctypes.byref(program)
+        processor.seccomp, SECCOMP_SET_MODE_FILTER, FILTER_FLAG_NEW_LISTENER, ctypes.byref(program)
     )
     if listener < 0:
         raise OSError(ctypes.get_errno(), "seccomp: " + os.strerror(ctypes.get_errno()))

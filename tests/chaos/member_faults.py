@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -97,11 +97,18 @@ async def remove(arena: Arena, node: int) -> None:
     await eventually(f"node {node} says that it was removed", said)
 
 
-async def grow_and_shrink(arena: Arena) -> None:
-    """A sixth node joins; the leader and a follower leave in turn and come back; it leaves."""
-    leader = await arena.leader()
+async def leader_leaves(arena: Arena) -> None:
+    await _leave_and_come_back(arena, [await arena.leader()])
+
+
+async def followers_leave(arena: Arena) -> None:
+    await _leave_and_come_back(arena, arena.others(await arena.leader())[:2])
+
+
+async def _leave_and_come_back(arena: Arena, leaving: Sequence[int]) -> None:
+    """A sixth node joins; others leave in turn and come back empty; it leaves."""
     await add(arena, SPARE)
-    for node in (leader, arena.others(leader)[0]):
+    for node in leaving:
         await remove(arena, node)
         await arena.workload.progress(40)
         arena.processes.kill([node])
@@ -218,7 +225,9 @@ async def answers_at_all(arena: Arena, node: int) -> None:
     await eventually(f"node {node} answers", answered)
 
 
-MEMBERSHIP = Scenario("membership", (lost_disk, grow_and_shrink, leader_dies_during_change))
+MEMBERSHIP = Scenario(
+    "membership", (lost_disk, leader_leaves, followers_leave, leader_dies_during_change)
+)
 SNAPSHOTS = Scenario(
     "snapshots",
     (lagging_follower, killed_while_installing, killed_while_taking),

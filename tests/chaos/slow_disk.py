@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.chaos.launch import MACHINES
+from tests.chaos.launch import PROCESSORS
 
 LAUNCH = Path(__file__).parent / "launch.py"
 NOTIFICATION_BYTES, RESPONSE_BYTES = 80, 24  # struct seccomp_notif, struct seccomp_notif_resp
@@ -120,7 +120,7 @@ class SlowDisk:
 
 def why_no_slow_disk() -> str:
     """Empty if syncs can be intercepted here, else the reason for people."""
-    if platform.machine() not in MACHINES:
+    if platform.machine() not in PROCESSORS:
         return f"no numbers of system calls for {platform.machine()}"
     with SlowDisk() as disk:
         disk.make(error=errno.EIO)

@@ -25,7 +25,7 @@ SHORT = {
     ),
     "bad network": (network_faults.loss, network_faults.delay),
     "slow disk": (disk_faults.stuck_leader, disk_faults.faulty_leader),
-    "membership": (member_faults.lost_disk, member_faults.grow_and_shrink),
+    "membership": (member_faults.lost_disk, member_faults.leader_leaves),
     "snapshots": (member_faults.lagging_follower, member_faults.killed_while_installing),
     "storm": (storm.storm(12),),
     "damaged files": (
