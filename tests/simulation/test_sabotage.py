@@ -3,6 +3,7 @@
 Many more planted bugs are in ``tests/mutants``; these show that each kind of verdict works.
 """
 
+import pickle
 from asyncio import Future
 from collections.abc import Callable
 
@@ -74,6 +75,11 @@ def test_finds(
 def hunt() -> None:
     for seed in SEEDS:
         run_seed(seed, seconds=SECONDS)
+
+
+def test_a_failure_travels_between_processes() -> None:
+    failure = pickle.loads(pickle.dumps(Failed(7, "what broke")))
+    assert str(failure) == "seed 7: what broke"
 
 
 def test_says_so_at_the_command_line(

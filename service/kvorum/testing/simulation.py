@@ -48,11 +48,15 @@ class Report(Struct, frozen=True):
 
 
 class Failed(Exception):
-    """A seed broke a property; the cause says which one."""
+    """A seed broke a property; the cause says where it was noticed."""
 
-    def __init__(self, seed: int, cause: BaseException) -> None:
-        super().__init__(f"seed {seed}: {type(cause).__name__}: {cause}")
+    def __init__(self, seed: int, what: str) -> None:
+        super().__init__(seed, what)  # as they are: it travels between processes
         self.seed = seed
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}: {self.what}"
 
 
 def run_seed(seed: int, *, seconds: float = 60.0, write: WriteLine | None = None) -> Report:
@@ -65,7 +69,7 @@ def run_seed(seed: int, *, seconds: float = 60.0, write: WriteLine | None = None
         try:
             return loop.run_until_complete(simulation.run())
         except Exception as error:
-            raise Failed(seed, error) from error
+            raise Failed(seed, f"{type(error).__name__}: {error}") from error
         finally:
             trace.is_on = False
             _bury(loop, simulation)
