@@ -13,9 +13,9 @@ import pytest
 
 from kvorum.testing.simulation import Report, run_seed
 
-BATCH = 10
+BATCH = 5
 FIXED = [range(first, first + BATCH) for first in range(0, 220, BATCH)]
-FRESH_BATCHES = 10
+FRESH_BATCHES = 20
 PATIENCE_S = 110.0
 
 
@@ -39,7 +39,7 @@ def test_fixed_seeds(executor: Executor, seeds: range) -> None:
     operations = sum(report.operations for report in reports)
     print(f"{operations} operations checked; faults: {dict(faults)}")
     assert operations > 100 * BATCH
-    assert len(faults) > 15, "a batch of seeds meets most kinds of faults"
+    assert len(faults) > 10, "a batch of seeds meets most kinds of faults"
 
 
 @pytest.mark.parametrize("batch", range(FRESH_BATCHES))

@@ -7,6 +7,7 @@ import argparse
 import multiprocessing
 import os
 import secrets
+import signal
 import sys
 import time
 from collections import Counter
@@ -29,7 +30,8 @@ def run_seeds(
 ) -> Iterator[Report | str]:
     """Reports in the order in which they are done; a string tells of a broken property."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs) as pool:
+    # Ctrl-C is for this process alone: it ends the others.
+    with context.Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         while some := list(islice(seeds, _SEEDS_AT_ONCE)):
             yield from pool.imap_unordered(partial(_try, seconds=seconds), some)
 
