@@ -17,6 +17,7 @@ from tests.properties.test_wal_storage import (
     Model,
     Step,
     do,
+    from_leader,
     is_as_told,
     lives,
     start,
@@ -25,7 +26,7 @@ from tests.properties.test_wal_storage import (
 from tests.support.raft_invariants import require
 from tests.unit.storage.histories import histories
 from tests.unit.storage.logs import Batch, contents, flipped, new_log, said, segments
-from tests.unit.storage.snaps import SNAPSHOTS, new_fs
+from tests.unit.storage.snaps import SNAPSHOTS, new_fs, opened
 
 EXAMPLES = 6
 FLIPS = 24
@@ -38,6 +39,7 @@ def cut_power(seed: int) -> None:
     _try(seed, _live, life=lives(), cuts=cuts, number=numbers)
     _try(seed, _damage_log, history=histories(), number=numbers)
     _try(seed, _damage_snapshot, life=lives(), number=numbers)
+    asyncio.run(_receive(Random(seed)))
 
 
 def _try(seed: int, check: Callable[..., None], **drawn: st.SearchStrategy[object]) -> None:
@@ -69,6 +71,22 @@ def _damage_log(history: list[Batch], number: int) -> None:
     for _, outcome in changed_copies(fs, path, variants):
         if not isinstance(outcome, CorruptLog):
             require(said(outcome) == whole, "a damaged log is refused", path)
+
+
+async def _receive(random: Random) -> None:
+    """Pieces of a snapshot come twice and in any order: only what continues it is taken (§5.3)."""
+    terms = (1,) * random.randint(1, 60)
+    snapshot, content = await from_leader(Model(terms, len(terms), 1))
+    store, here = opened(new_fs()), 0
+    while here < len(content):
+        at = here if random.random() < 0.5 else random.randrange(len(content))
+        piece = content[at : at + random.randint(1, 40)]
+        expected = here + len(piece) if at == here else here
+        here = await store.receive(snapshot, at, piece)
+        require(here == expected, "only bytes that continue the file are taken", at, here)
+    await store.complete(snapshot)
+    found = b"".join([block async for block in store.load(snapshot)])
+    require(found == bytes(terms), "a received snapshot is what was sent")
 
 
 def _damage_snapshot(life: list[Step], number: int) -> None:

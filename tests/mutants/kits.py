@@ -5,7 +5,9 @@ arranged here so that each can be run from a seed.
 """
 
 from collections.abc import Callable, Mapping
+from unittest.mock import patch
 
+from kvorum.node import snapshot_exchange
 from kvorum.testing.simulate import run_seed
 from tests.exploration.bounds import Bounds
 from tests.exploration.search import Search
@@ -15,12 +17,14 @@ from tests.mutants.disruption_kit import disturb
 from tests.mutants.divergence_kit import diverge
 from tests.mutants.reads_kit import mislead
 from tests.mutants.snapshot_kit import restore
+from tests.mutants.state_kit import freeze
 from tests.support.raft_chaos import Chaos, long_schedule
 
 Kit = Callable[[int], None]
 
 STEPS = 1200
 SIMULATED_S = 30.0
+SMALL_CHUNK_BYTES = 500
 SMALL_BOUNDS = (
     Bounds(terms=1, ticks=0, entries=0, messages=3, crashes=0, changes=1, learners=1, led=1),
     Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=1),
@@ -49,6 +53,12 @@ def simulator(seed: int) -> None:
     run_seed(seed, seconds=SIMULATED_S)
 
 
+def chunks(seed: int) -> None:
+    """The same, with snapshots that go over the network in many small pieces."""
+    with patch.object(snapshot_exchange, "CHUNK_BYTES", SMALL_CHUNK_BYTES):
+        run_seed(seed, seconds=SIMULATED_S)
+
+
 def explorer(seed: int) -> None:
     """All states within small bounds; there are only a few of those."""
     search(SMALL_BOUNDS[(seed - 1) % len(SMALL_BOUNDS)])
@@ -67,6 +77,7 @@ def _unheard(_line: str) -> None:
 KITS: Mapping[str, Kit] = {
     "model": model,
     "simulator": simulator,
+    "chunks": chunks,
     "explorer": explorer,
     "figure": lambda _seed: search(FIGURE_BOUNDS),
     "disk": cut_power,
@@ -74,4 +85,5 @@ KITS: Mapping[str, Kit] = {
     "divergence": diverge,
     "reads": mislead,
     "snapshots": restore,
+    "state": freeze,
 }

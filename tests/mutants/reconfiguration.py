@@ -193,7 +193,7 @@ RECONFIGURATION = (
     Mutant(
         "chunk-offset-ignored",
         "a chunk is appended wherever it belongs",
-        ("simulator",),
+        ("disk", "chunks"),
         (
             Edit(
                 SnapshotCollector,
@@ -212,7 +212,7 @@ RECONFIGURATION = (
     Mutant(
         "compacted-without-a-snapshot",
         "the log forgets entries that no snapshot covers",
-        ("model", "simulator"),
+        ("snapshots", "simulator"),
         (
             Edit(
                 sending_snapshots,

@@ -263,7 +263,7 @@ REQUESTS = (
     Mutant(
         "snapshot-not-frozen",
         "what changes while a snapshot is written gets into it",
-        ("simulator",),
+        ("state", "simulator"),
         (Edit(Store, "put", "if self._view is not None:", "if False:"),),
     ),
     Mutant(

@@ -6,6 +6,7 @@ Both are rare among the accidents of the model cluster, so they are made here.
 from random import Random
 
 from kvorum.raft.membership import AddLearner
+from kvorum.raft.types import Index
 from tests.mutants.disruption_kit import elected
 from tests.support.raft_chaos import seeded_ticks, small_limits
 from tests.support.raft_cluster import Cluster
@@ -17,7 +18,7 @@ def restore(seed: int) -> None:
     random = Random(seed)
     cluster = Cluster(3, base=small_limits(), random_ticks=seeded_ticks(seed))
     leader = elected(cluster)
-    (_is_overtaken, _joins)[seed % 2](cluster, leader, random)
+    (_is_overtaken, _joins, _is_offered_late)[seed % 3](cluster, leader, random)
 
 
 def _write(cluster: Cluster, leader: int, count: int) -> None:
@@ -44,6 +45,24 @@ def _is_overtaken(cluster: Cluster, leader: int, random: Random) -> None:
     cluster.fast_load(lagging)
     after = cluster[lagging].running.state.log.applied
     require(after >= before > 0, "nothing that was applied is undone", lagging, before, after)
+
+
+def _is_offered_late(cluster: Cluster, leader: int, random: Random) -> None:
+    """While a snapshot was written the log went on: what came since must stay (§5.1)."""
+    lagging = next(number for number in cluster.numbers if number != leader)
+    cluster.net.isolate(lagging)
+    _write(cluster, leader, random.randint(2, 6))
+    cluster.snapshot(leader, keep=99)
+    _write(cluster, leader, random.randint(5, 9))
+    snapshot = cluster[leader].disk.snapshot
+    assert snapshot is not None, "it has just been taken"
+    cluster[leader].running.offer(snapshot, Index(snapshot.last.index + 1))
+    cluster.net.heal()
+    for _ in range(8):
+        cluster.tick(leader)
+        cluster.settle()
+    ours, theirs = cluster[leader].data, cluster[lagging].data
+    require(ours == theirs, "snapshot and log together are everything", lagging, theirs, ours)
 
 
 def _joins(cluster: Cluster, leader: int, random: Random) -> None:
