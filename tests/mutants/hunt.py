@@ -55,7 +55,7 @@ def fails(mutant: Mutant, kit: str, seed: int) -> str:
 
 def _complaint(kit: str, seed: int) -> str:
     try:
-        with _limited(LONG_LIMIT_S if kit in LONG_KITS else SEED_LIMIT_S):
+        with limited(LONG_LIMIT_S if kit in LONG_KITS else SEED_LIMIT_S):
             KITS[kit](seed)
     except Exception as error:  # noqa: BLE001 - whatever a run ends with, it was noticed
         return f"{type(error).__name__}: {error}"
@@ -63,16 +63,16 @@ def _complaint(kit: str, seed: int) -> str:
 
 
 @contextmanager
-def _limited(seconds: int) -> Iterator[None]:
-    """Raises :class:`Endless` if it takes longer."""
+def limited(seconds: int) -> Iterator[None]:
+    """Raises :class:`Endless` if it takes longer, in time of the processor."""
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         raise Endless(f"the run does not end within {seconds} s")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

@@ -5,7 +5,7 @@ import pytest
 from kvorum.raft import quorum, replication, state
 from tests.mutants.__main__ import main, row
 from tests.mutants.catalogue import MUTANTS
-from tests.mutants.hunt import SEEDS_MAX, Verdict, fails, hunt
+from tests.mutants.hunt import SEEDS_MAX, Endless, Verdict, fails, hunt, limited
 from tests.mutants.mutant import Edit, Mutant, planted
 
 SAMPLE = (
@@ -63,6 +63,16 @@ def test_a_mutant_that_changes_nothing_survives() -> None:
     verdict = Verdict("harmless")
     assert [fails(HARMLESS, "disruption", seed) for seed in range(1, 7)] == [""] * 6
     assert "SURVIVES" in row(verdict)
+
+
+def test_a_run_without_end_is_noticed() -> None:
+    with pytest.raises(Endless), limited(1):
+        _never_end()
+
+
+def _never_end() -> None:
+    while True:
+        pass
 
 
 def test_the_names_of_mutants_are_checked() -> None:
