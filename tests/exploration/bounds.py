@@ -21,7 +21,7 @@ class Bounds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     terms: int = 2
     entries: int = 1  # proposals
-    messages: int = 3  # under way at a time
+    messages: int = 2  # under way at a time
     ticks: int = 2  # of all nodes together: a follower campaigns, a leader sends heartbeats
     crashes: int = 1
     duplicates: int = 0

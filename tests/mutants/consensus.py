@@ -146,7 +146,7 @@ CONSENSUS = (
     Mutant(
         "stale-save-makes-stable",
         "a save that was overtaken by a truncation makes the new entries durable",
-        ("model", "explorer", "simulator"),
+        ("explorer", "model", "simulator"),
         (
             Edit(
                 log.RaftLog, "saved", "if self.contains(last):", "if last.index <= self.last_index:"

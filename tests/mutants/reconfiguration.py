@@ -142,7 +142,12 @@ RECONFIGURATION = (
         ("model", "simulator"),
         (
             Edit(transfer, "_why_not", "if target in state.membership.learners:", "if False:"),
-            Edit(transfer, "_why_not", "if target not in state.membership.voters:", "if False:"),
+            Edit(
+                transfer,
+                "_why_not",
+                "if target not in state.membership.voters:",
+                "if target not in state.progress:",
+            ),
             Edit(election, "on_timeout_now", "state.may_campaign() and ", ""),
         ),
     ),
@@ -168,7 +173,7 @@ RECONFIGURATION = (
     Mutant(
         "install-acknowledged-early",
         "an installed snapshot is acknowledged before the log that it replaces is void on disk",
-        ("model", "simulator"),
+        ("simulator", "model"),
         (Edit(following, "_accept", " and state.rebase is None", ""),),
     ),
     Mutant(
