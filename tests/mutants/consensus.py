@@ -65,8 +65,8 @@ CONSENSUS = (
             Edit(
                 election,
                 "grants",
-                "if request.last < state.log.last:",
-                "if request.last.index < state.log.last.index:",
+                "if request.last < state.log.last",
+                "if request.last.index < state.log.last.index",
             ),
         ),
     ),
