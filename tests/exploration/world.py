@@ -225,6 +225,9 @@ class World:
             self._checks.decided(new, [one.disk for one in facts])
         for message in step.acknowledged:
             leader = facts[self.ids.index(message.to)]
-            if leader.leads and leader.term == message.term:
-                sender = facts[self.ids.index(message.sender)]
+            sender = facts[self.ids.index(message.sender)]
+            # One that has moved on to a later term by now may have replaced what it speaks of:
+            # its former leader can have no majority for that any more.
+            has_moved_on = sender.durable_term > message.term
+            if leader.leads and leader.term == message.term and not has_moved_on:
                 self._checks.acknowledged(sender.disk, leader.log, message.match)
