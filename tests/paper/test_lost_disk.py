@@ -3,11 +3,21 @@
 from msgspec.structs import replace
 
 from kvorum.raft.membership import Membership, Promote, encode_change
+from kvorum.raft.messages import RequestVote, VoteResponse
 from kvorum.raft.progress import CONTRADICTIONS_MAX
 from kvorum.raft.ready import EventKind
-from kvorum.raft.types import EntryKind, HardState, NodeId, Ticket
+from kvorum.raft.types import ORIGIN, EntryKind, HardState, NodeId, Term, Ticket
 from tests.support.raft_cluster import Cluster, Disk
-from tests.support.raft_cores import HEARTBEAT_TICKS, ack, drain, elect, feed, make_core, node_id
+from tests.support.raft_cores import (
+    HEARTBEAT_TICKS,
+    ack,
+    drain,
+    eid,
+    elect,
+    feed,
+    make_core,
+    node_id,
+)
 
 LEARNER = NodeId("3#1")
 
@@ -64,3 +74,28 @@ def test_an_heir_waits_until_its_data_directory_is_known() -> None:
     for _ in range(HEARTBEAT_TICKS):
         leader.tick()
     assert LEARNER in leader.membership.voters
+
+
+def test_a_node_without_a_past_elects_nobody_who_has_a_log() -> None:
+    """§3.8: it may have lost its disk, and with it entries that the candidate never got."""
+    for pre in (True, False):
+        core = make_core(voters=3)
+        ask = RequestVote(to=core.state.node, sender=node_id(2), term=Term(5), last=eid(4, 9))
+        [answer] = feed(core, replace(ask, pre=pre)).of(VoteResponse)
+        assert not answer.granted
+        assert core.state.term == 0, "it does not count as having a past by that"
+
+
+def test_nodes_without_a_past_elect_each_other() -> None:
+    core = make_core(voters=3)
+    ask = RequestVote(to=core.state.node, sender=node_id(2), term=Term(1), last=ORIGIN)
+    [answer] = feed(core, ask).of(VoteResponse)
+    assert answer.granted
+
+
+def test_a_node_that_took_part_in_an_election_elects_whoever_has_the_longer_log() -> None:
+    """Otherwise a cluster of which few got the first entry might never have a leader again."""
+    core = make_core(voters=3, term=1)
+    ask = RequestVote(to=core.state.node, sender=node_id(2), term=Term(2), last=eid(1, 1))
+    [answer] = feed(core, ask).of(VoteResponse)
+    assert answer.granted

@@ -90,8 +90,7 @@ class Node:
 
     def is_virgin(self) -> bool:
         """Nothing was promised to anybody yet."""
-        state = self.member.core.state
-        return not state.term and not state.log.last_index
+        return not self.member.core.state.log.last_index
 
     def commit_index(self) -> Index:
         """Up to here the log is decided."""

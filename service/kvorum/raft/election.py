@@ -12,7 +12,7 @@ from kvorum.raft.messages import RequestVote, VoteResponse
 from kvorum.raft.quorum import VoteResult, election_result
 from kvorum.raft.ready import EventKind
 from kvorum.raft.state import State
-from kvorum.raft.types import Role, Term
+from kvorum.raft.types import ORIGIN, Role, Term
 
 
 def on_silence(state: State) -> None:
@@ -90,6 +90,17 @@ def on_durable(state: State) -> None:
     if state.role is Role.CANDIDATE and state.durable.term == state.term:
         state.votes[state.node] = True
         _settle(state, election_result(state.membership, state.votes), pre=False)
+
+
+def is_blank(state: State) -> bool:
+    """Nothing on this disk shows that the node ever took part in anything.
+
+    It may be new; or it lost its disk, and with it entries that it acknowledged and that a
+    candidate never got (§3.8). So it elects nobody who has a log already, and waits for a
+    leader. Whoever has a log was elected, or got it from somebody who was: by a majority,
+    whose disks have a term, and which can elect again without this node.
+    """
+    return not state.term and state.log.last == ORIGIN
 
 
 def grants(state: State, request: RequestVote) -> bool:

@@ -175,10 +175,6 @@ class RaftLog:
         """The next entries that this node's disk does not hold yet; see ``slice``."""
         return self.slice(Index(self.stable + 1), bytes_max)
 
-    def uncommitted_bytes(self) -> int:
-        """What is in the log without being decided."""
-        return sum(len(entry.data) for entry in self._entries[self.commit - self._gone :])
-
     def saved(self, last: EntryId) -> None:
         """The disk holds everything up to ``last``, unless it was replaced meanwhile."""
         if self.contains(last):

@@ -28,7 +28,7 @@ from kvorum.raft.messages import (
 from kvorum.raft.read_only import ReadRequest
 from kvorum.raft.ready import ReadState, Receipt
 from kvorum.raft.state import State
-from kvorum.raft.types import EntryId, EntryKind, Role, Term
+from kvorum.raft.types import ORIGIN, EntryId, EntryKind, Role, Term
 
 
 def step(state: State, message: Message) -> None:
@@ -103,6 +103,8 @@ def _on_request_vote(state: State, request: RequestVote) -> None:
         election.refuse_vote(state, request, f"{what}: its term is old")
     elif request.term > state.term and state.hears_a_leader() and not request.transfer:
         election.refuse_vote(state, request, f"{what}: {state.leader} is alive")
+    elif election.is_blank(state) and request.last != ORIGIN:
+        election.refuse_vote(state, request, f"{what}: this node has no log yet")
     else:
         if not request.pre:
             _adopt(state, request.term, f"{request.sender} campaigns")

@@ -32,7 +32,8 @@ def propose(state: State, data: bytes) -> EntryId | None:
     """Append a batch; None if too much is undecided already, or leadership is handed over."""
     if state.transfer is not None or state.is_resigning:
         return None
-    if state.log.uncommitted_bytes() + len(data) > state.options.uncommitted_bytes_max:
+    undecided_bytes = state.log.size_bytes(Index(state.log.commit + 1))
+    if undecided_bytes + len(data) > state.options.uncommitted_bytes_max:
         return None
     return log_keeping.append(state, EntryKind.COMMANDS, data)
 

@@ -19,7 +19,7 @@ from kvorum.storage.identity import (
     write_identity,
 )
 from kvorum.storage.lock import lock_directory
-from kvorum.storage.recovery import is_empty
+from kvorum.storage.recovery import is_empty, recover
 from kvorum.storage.rescue import SNAPSHOTS, WAL, finish_rescue
 from kvorum.storage.segment import SEGMENT_BYTES
 from kvorum.storage.wal import create_log
@@ -78,14 +78,14 @@ class DataDirectory:
     def adopt(self, member_id: str, cluster_id: str) -> None:
         """The cluster that this node joins has given it an id.
 
-        Only for a node that has promised nothing yet. Raises DataDirectoryError.
+        Only for a node whose log is empty; term and vote stay. Raises DataDirectoryError.
         """
         if address_of(NodeId(member_id)) != address_of(NodeId(self.identity.member_id)):
             raise DataDirectoryError(
                 f"{self.path} belongs to {self.identity.member_id}, it cannot become {member_id}"
             )
         try:
-            if not is_empty(self._fs, self.wal_path):
+            if recover(self._fs, self.wal_path).entries:
                 raise DataDirectoryError(
                     f"{self.path} has a log already: it cannot become that of {member_id} in "
                     f"cluster {cluster_id}. Give a node that joins a new DATA_DIR."

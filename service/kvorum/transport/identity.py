@@ -22,7 +22,11 @@ class Registrar(Protocol):
     """
 
     def is_virgin(self) -> bool:
-        """Whether the log is empty and the term 0: nobody can have built upon this node yet."""
+        """Whether the log is empty: nothing can have been built upon this node's disk yet.
+
+        It may have voted. A member that voted and then came back empty is told from a new one
+        by its uid; and whoever takes another id keeps its term and vote.
+        """
         ...
 
     def commit_index(self) -> Index:

@@ -13,8 +13,8 @@ REASON_CHARACTERS_MAX = 1000
 class Hello(Struct, frozen=True, kw_only=True):
     """Who is calling, and whom it believes to call.
 
-    ``uid`` is as old as the caller's data directory; ``virgin``: its log is empty and its
-    term 0. ``membership_index`` is the log entry that ``members`` come from.
+    ``uid`` is as old as the caller's data directory; ``virgin``: its log is empty.
+    ``membership_index`` is the log entry that ``members`` come from.
     ``receiver_vacant``: ``receiver_member`` is an id that a node with an empty data directory
     may take.
     """

@@ -601,8 +601,8 @@ class Hello(_message.Message):
     """The first frame of a stream: who is calling whom. The receiver refuses a caller
     that does not belong here, and says why.
 
-    A node is *virgin* while its log is empty and its term 0. Nobody can have built
-    upon what it says until then, so it may still take another id.
+    A node is *virgin* while its log is empty. Nothing can have been built
+    upon its disk until then, so it may still take another id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
