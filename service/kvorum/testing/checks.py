@@ -167,6 +167,7 @@ class Invariants:
         self._votes: dict[tuple[NodeId, Term], NodeId] = {}
         self._seen: dict[NodeId, _Seen] = {}
         self._disks: dict[NodeId, Durable] = {}
+        self._lost_disks: list[tuple[NodeId, Durable]] = []
         self._failure: InvariantBroken | None = None
 
     def started(self, node: Watched) -> None:
@@ -175,8 +176,10 @@ class Invariants:
         self._disks[node.id] = node.durable
 
     def disk_lost(self, node: NodeId) -> None:
-        """Whatever it held counts nowhere any more."""
-        self._disks.pop(node, None)
+        """What it acknowledged may be counted all the same: its answers may be on their way."""
+        disk = self._disks.pop(node, None)
+        if disk is not None:
+            self._lost_disks.append((node, disk))
 
     # --- one step ----------------------------------------------------------------------
 
@@ -286,11 +289,10 @@ class Invariants:
     def _on_a_majority(self, node: Watched, seen: _Seen, entry: Entry) -> None:
         """It is on enough disks, by the membership in force or the one just before."""
         memberships = [m for m in (node.core.membership, seen.membership) if m is not None]
-        for disk in self._disks.values():
+        disks = [*self._disks.items(), *self._lost_disks]
+        for _, disk in disks:
             disk.settle()
-        holders = [
-            member for member, disk in self._disks.items() if disk.holds(entry.index, entry.term)
-        ]
+        holders = {member for member, disk in disks if disk.holds(entry.index, entry.term)}
         enough = any(
             all(_is_majority(holders, voters) for voters in membership.majorities)
             for membership in memberships

@@ -27,12 +27,14 @@ SEGMENT_BYTES = 8 << 10
 class Tenant(Struct, frozen=True):
     """Who is to live on a machine: its settings, and the id it was given, if it was.
 
-    ``members`` are those that it would form a cluster with, from its settings.
+    ``members`` are those that it would form a cluster with, from its settings; all founders
+    have the same.
     """
 
     name: str
     uid: str
     members: Sequence[str]
+    is_founder: bool
     assigned: Assignment | None = None
 
 

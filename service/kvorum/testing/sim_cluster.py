@@ -80,6 +80,7 @@ class SimulatedCluster:
             self.machines.append(spare)
         self.clients = self._clients(loop, options.clients)
         self.lost: list[NodeId] = []  # members whose disk is gone for ever
+        self._decided: tuple[int, Membership] = (0, NOBODY)
         self._client_tasks: list[asyncio.Task[None]] = []
         self._context = copy_context()
         self._failure: BaseException | None = None
@@ -98,7 +99,7 @@ class SimulatedCluster:
 
     def _machine(self, name: str, members: Sequence[str]) -> SimulatedMachine:
         return SimulatedMachine(
-            Tenant(name, self.new_uid(), tuple(members)),
+            Tenant(name, self.new_uid(), tuple(members), len(members) == self.options.nodes),
             self.options.node,
             network=self.network,
             invariants=self.invariants,
@@ -229,10 +230,12 @@ class SimulatedCluster:
 
     @property
     def decided_membership(self) -> Membership:
-        """The latest that any running node knows to be decided."""
-        cores = [node.core for node in self.running]
-        latest = max(cores, key=lambda core: core.state.log.commit, default=None)
-        return NOBODY if latest is None else latest.membership_at(latest.state.log.commit)
+        """The latest that any node ever knew to be decided."""
+        for node in self.running:
+            commit = node.core.state.log.commit
+            if commit >= self._decided[0]:
+                self._decided = (commit, node.core.membership_at(commit))
+        return self._decided[1]
 
     def close(self) -> None:
         """Let everything that was ever started come to its end."""

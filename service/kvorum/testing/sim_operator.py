@@ -4,7 +4,7 @@ A lost disk is noticed and replaced by the nodes; a node that was removed has to
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from kvorum.errors import KvorumError
@@ -91,18 +91,22 @@ class Operator:
         node.gate.call_soon(_begin, ask)
 
     def may_lose_disk(self, machine: SimulatedMachine) -> bool:
-        """Whether the cluster can do without, and would notice.
+        """Whether the cluster can do without: a majority of the voters goes on with its log.
 
-        A majority of the voters still has everything, and all of them know the data directory
-        by which a stranger in its place is told from the member.
+        One whose log is empty still does not count: it elects nobody who has more.
         """
         cluster, membership = self._cluster, self._cluster.decided_membership
         if machine.is_vacant or membership.is_joint or cluster.membership != membership:
             return False
         lost = [*cluster.lost, *(m.member for m in cluster.machines if m.is_damaged)]
-        left = [voter for voter in membership.voters if voter not in (*lost, machine.member)]
-        knowing = [node.id for node in cluster.running if machine.member in node.machine.members]
-        return 2 * len(left) > len(membership.voters) and all(v in knowing for v in left)
+        logs = [node.id for node in cluster.running if node.core.state.log.last_index]
+        left = [v for v in membership.voters if v in logs and v not in (*lost, machine.member)]
+        return 2 * len(left) > len(membership.voters) and self._is_known(machine.member, left)
+
+    def _is_known(self, member: NodeId, others: Sequence[NodeId]) -> bool:
+        """Whether somebody tells a stranger in its place from it."""
+        running = self._cluster.running
+        return any(node.id in others and member in node.machine.members for node in running)
 
 
 def _begin(ask: Callable[[], object]) -> None:
@@ -150,7 +154,9 @@ class MemberFaults:
         machine = self._random.choice(vacant)
         self._cluster.trace.fault("add", machine.name)
         self._operator.change(AddLearner(machine.name))
-        if self._random.random() < 0.5:  # else it is started once it is a member
+        # Else it is started once it is a member. One that formed the cluster must not come back
+        # with an empty disk before: enough of those would form a cluster of their own.
+        if self._random.random() < 0.5 and not machine.tenant.is_founder:
             machine.is_vacant = False
             self._cluster.start(machine)
 

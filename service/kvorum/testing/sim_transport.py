@@ -69,10 +69,7 @@ class _Registrar:
         self._assigned = assigned
 
     def is_virgin(self) -> bool:
-        if self.member is None:
-            return False
-        state = self.member.core.state
-        return not state.term and not state.log.last_index
+        return self.member is not None and not self.member.core.state.log.last_index
 
     def commit_index(self) -> Index:
         return Index(0) if self.member is None else self.member.core.state.log.commit
