@@ -222,6 +222,7 @@ class Link:
             messages = outbox.take(self._options.frame_bytes_max)
             if not messages:
                 if self._is_retired:
+                    await _finish(call)
                     return
                 await outbox.wait()
                 continue
@@ -276,6 +277,13 @@ async def _write(call: Call, raw: bytes) -> None:
     """Raises _Ended if the call is over."""
     async with _ending(call, "sending"):
         await call.write(raw)
+
+
+async def _finish(call: Call) -> None:
+    """Say that nothing follows, and wait until the peer has read everything and ends the call."""
+    async with _ending(call, "finishing"):
+        await call.done_writing()
+        await call.code()
 
 
 async def _read(call: Call) -> bytes:
