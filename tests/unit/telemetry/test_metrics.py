@@ -25,6 +25,7 @@ SAMPLE = NodeSample(
     term=3,
     commit_index=10,
     applied_index=9,
+    first_index=2,
     last_index=12,
     is_leader=True,
     has_leader=True,
