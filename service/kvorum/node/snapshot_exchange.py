@@ -169,6 +169,7 @@ class SnapshotCollector:
         self._freezing = freezing
         self._unreadable: Snapshot | None = None  # sound, but this release cannot load it
         self._retry_s = 0.0  # nothing is fetched before
+        self._told_s = -RETRY_S  # when it was last said that nothing can be stored
         self._chunk: InstallSnapshot | None = None  # the newest one that waits
         self._wake = asyncio.Event()
 
@@ -205,9 +206,18 @@ class SnapshotCollector:
             here = 0
             self._failed("a snapshot from the leader arrived damaged: it is fetched anew", error)
         except OSError as error:
-            self._failed("cannot store a snapshot from the leader; it will send again", error)
+            self._cannot_store(error)
             return
         self._answer(chunk, here)
+
+    def _cannot_store(self, error: OSError) -> None:
+        """The leader sends again and again: often enough to go on soon, too often to tell."""
+        now_s = self._clock.monotonic_s()
+        if now_s < self._told_s + RETRY_S:
+            self._metrics.snapshot_failed()
+            return
+        self._told_s = now_s
+        self._failed("cannot store a snapshot from the leader; it will send again", error)
 
     def _failed(self, what: str, error: Exception) -> None:
         self._metrics.snapshot_failed()

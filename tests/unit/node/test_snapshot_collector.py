@@ -264,3 +264,26 @@ async def test_one_that_cannot_get_its_name_is_taken_over_later() -> None:
     fs.fault = no_fault
     await bench.send(*READABLE)
     assert [snapshot for snapshot, _ in bench.installed] == [READABLE[0]]
+
+
+async def test_a_full_disk_is_told_of_now_and_then_and_counted_each_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The leader sends again several times a second."""
+    fs = MemoryFileSystem()
+    bench = Bench(await with_own_snapshots(fs))
+
+    def fail(operation: str, path: Path) -> None:
+        if operation == "write":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    fs.fault = fail
+    with caplog.at_level(logging.ERROR, "kvorum.node"):
+        for _ in range(10):
+            assert await bench.send(*READABLE) == []
+            bench.clock.advance(RETRY_S / 8)
+    assert bench.failures == 10
+    assert len(caplog.records) == 2
+    fs.fault = no_fault
+    await bench.send(*READABLE)
+    assert [snapshot for snapshot, _ in bench.installed] == [READABLE[0]]
