@@ -16,7 +16,7 @@ from kvorum.storage.recovery import recover
 from kvorum.storage.wal import open_log
 from kvorum.storage.worker import Worker
 from kvorum.testing.memory_fs import MemoryFileSystem
-from tests.unit.storage.logs import PowerCut, append, batch, cut_after, entry
+from tests.unit.storage.logs import PowerCut, append, batch, cut_after, entry, state
 
 MEMBERS = ("localhost:8001", "localhost:8002")
 
@@ -264,6 +264,16 @@ def test_only_an_empty_log_is_adopted(tmp_path: Path) -> None:
     with pytest.raises(DataDirectoryError, match="has a log already"):
         directory.adopt("localhost:8001#1f", "c9")
     assert directory.identity.member_id == "localhost:8001"
+    directory.close()
+
+
+def test_a_log_of_votes_alone_is_adopted_and_kept(tmp_path: Path) -> None:
+    """The node took part in elections, but never got an entry."""
+    directory, voted = opened(tmp_path), state(7, "localhost:8002")
+    append(OsFileSystem(), recover(OsFileSystem(), directory.wal_path), [batch(state=voted)])
+    directory.adopt("localhost:8001#1f", "c9")
+    assert directory.identity.member_id == "localhost:8001#1f"
+    assert recover(OsFileSystem(), directory.wal_path).hard_state == voted
     directory.close()
 
 
