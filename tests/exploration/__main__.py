@@ -1,6 +1,10 @@
 """``make explore``: all states of three nodes within bounds given as NAME=number.
 
 Ends with 1 if a property was violated, after the shortest story of how.
+
+The largest bounds that were visited completely within ten minutes, on one of two busy cores:
+CRASHES=2 with the others as they are (7,497,838 states, 29,504,733 transitions, depth 52); for
+changes of the membership, LED=1 ENTRIES=0 TICKS=1 CHANGES=2 (3,423,696 states, depth 51).
 """
 
 import sys
