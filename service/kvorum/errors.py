@@ -73,7 +73,8 @@ class CorruptLog(DataDirectoryError):
     def __init__(self, file: str, offset: int, reason: str) -> None:
         super().__init__(
             f"{file}: damaged at byte {offset}: {reason}. "
-            "Nothing was changed. Restore the file from a copy; what else can be done is told "
+            "Nothing was changed. While a majority of the members is well, move the data directory "
+            "away and start with an empty one: the node is replaced. What else can be done is told "
             "in docs/operations.md under 'damaged'."
         )
         self.file = file

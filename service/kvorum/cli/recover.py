@@ -11,6 +11,7 @@ from kvorum.cli.console import Console
 from kvorum.errors import KvorumError, StartError
 from kvorum.storage.fs import FileSystem
 from kvorum.storage.identity import IDENTITY, FormerIdentity, Identity, read_identity
+from kvorum.storage.lock import lock_directory
 from kvorum.storage.rescue import RescueReport, rescue
 
 DONE, FAILED, UNCONFIRMED = 0, 1, 2
@@ -41,6 +42,7 @@ def recover(fs: FileSystem, data_dir: Path, *, confirmed: bool, console: Console
     """Exit code: 0 done, 1 not possible, 2 not confirmed."""
     try:
         identity = _identity(fs, data_dir)
+        lock_directory(fs, data_dir).close()  # nobody is asked about a node that still runs
         console.warn(
             _WARNING.format(node=identity.node_id, directory=data_dir, cluster=identity.cluster_id)
         )

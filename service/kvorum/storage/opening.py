@@ -89,7 +89,8 @@ async def open_storage(
     except OSError as error:
         raise DataDirectoryError(
             f"the data in {directory.path} cannot be opened: {error.strerror} "
-            f"({error.filename or directory.path}). Restore it from a copy."
+            f"({error.filename or directory.path}). Repair that; or, while a majority of the "
+            "members is well, start with an empty directory: the node is replaced."
         ) from error
     return Storage(log, snapshots, snapshot, state, recovered, [*damage, *recovered.warnings])
 
@@ -104,8 +105,9 @@ async def _load_newest(
             async with aclosing(snapshots.load(snapshot)) as blocks:
                 return snapshot, await load(snapshot, blocks), damage
         except (SnapshotDamaged, OSError) as error:
-            damage.append(f"{error}. The one before it is used.")
             await snapshots.distrust(snapshot)
+            next_best = "the snapshot before it" if snapshots.newest else "the log alone"
+            damage.append(f"{error}. What is left is {next_best}.")
     return None, None, damage
 
 
@@ -121,4 +123,5 @@ def _with_damage(refusal: CorruptLog, damage: list[str]) -> CorruptLog:
     """The log may be well, and only a snapshot lost."""
     if not damage:
         return refusal
-    return CorruptLog(refusal.file, refusal.offset, " ".join([refusal.reason + ".", *damage]))
+    reason = " ".join([refusal.reason + ".", *damage]).removesuffix(".")
+    return CorruptLog(refusal.file, refusal.offset, reason)

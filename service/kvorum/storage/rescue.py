@@ -215,7 +215,7 @@ class _Survey:
             try:
                 verify(self._fs, files.path_of(snapshot), snapshot, files.cluster_ids)
             except SnapshotDamaged as damage:
-                self._warnings.append(f"{damage}. The one before it is used.")
+                self._warnings.append(f"{damage}. It is left out.")
                 files.distrust(snapshot)
             else:
                 return snapshot

@@ -139,7 +139,7 @@ class Admission:
             RefusalKind.REMOVED,
             f"{name(hello)} was removed from the cluster: member {hello.member} is not among "
             f"{', '.join(standing.members)}, the members since entry {standing.index}. Stop it; "
-            "or, to take it in again, empty its DATA_DIR, start it, and run "
+            "or, to take it in again, empty its DATA_DIR, and before it starts run "
             f"`kvorum member add {hello.sender_address}`",
         )
 

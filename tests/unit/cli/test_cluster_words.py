@@ -56,7 +56,7 @@ def test_a_follower_says_that_it_does_not_know() -> None:
 
 def test_without_a_leader_that_is_said() -> None:
     text = member_table(answer(member(2), is_leader=False, leader_id=""))
-    assert "only the leader (there is none now)" in text
+    assert "only the leader (none is known here: see /readyz)" in text
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,7 @@ def test_a_running_node_is_left_alone(fs: MemoryFileSystem) -> None:
     with_node.close()
     assert (run.code, run.out) == (1, "")
     assert "is in use by process" in run.err
+    assert "UNSAFE" not in run.err, "nobody is asked first"
     assert identity(fs).uid == "first"
 
 

@@ -153,7 +153,8 @@ def _answer(
         response = connection.getresponse()
         return response.status, response.read()
     except (OSError, HTTPException) as error:
-        what = f"{endpoint} did not answer properly: {str(error) or type(error).__name__}"
+        said = str(error) or type(error).__name__
+        what = f"{endpoint} did not answer properly: {said if said.isprintable() else repr(said)}"
         if method == "GET":
             raise _Unreachable(what) from error
         raise Failed(

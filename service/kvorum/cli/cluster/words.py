@@ -39,7 +39,7 @@ def _remarks(answer: MembersAnswer) -> list[str]:
     if answer.is_joint:
         remarks.append("a change of voters is under way")
     if not answer.is_leader:
-        leader = answer.leader_id or "there is none now"
+        leader = answer.leader_id or "none is known here: see /readyz"
         remarks.append(f"only the leader ({leader}) knows state and lag; this is another node")
     return remarks
 
