@@ -32,8 +32,14 @@ from tests.unit.storage.logs import (
 )
 
 every_byte = settings(
-    max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=10,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+    ],
 )
+BYTES_MAX = 8 << 10
 
 
 def changed_copies(
@@ -117,8 +123,8 @@ def test_one_bit_flipped_at_every_byte(history: list[Batch]) -> None:
                 assert said(outcome) == whole
 
 
-@settings(every_byte, max_examples=6)
-@given(histories(max_batches=10))
+@settings(every_byte, max_examples=4)
+@given(histories(max_batches=8))
 def test_a_released_log_flipped_at_every_byte(history: list[Batch]) -> None:
     """Behind its snapshot, a log without its first segments is as safe as a whole one."""
     whole = contents(history)[-1]
@@ -126,6 +132,7 @@ def test_a_released_log_flipped_at_every_byte(history: list[Batch]) -> None:
     assume(base != ORIGIN)
     fs = new_log(history)
     release(fs, base.index, base=base)
+    assume(is_small(fs))
     for path in segments(fs):
         data = fs.read(path)
         variants = (flipped(data, offset, bit=offset % 8) for offset in range(len(data)))
@@ -133,17 +140,19 @@ def test_a_released_log_flipped_at_every_byte(history: list[Batch]) -> None:
             if isinstance(outcome, Recovered):
                 assert outcome.entries == whole.entries[base.index :]
                 assert outcome.hard_state == whole.hard_state
-                assert not outcome.void
+                # With nothing left behind the snapshot there is no telling, and nothing to lose.
+                assert not (outcome.void and outcome.entries)
 
 
-@settings(every_byte, max_examples=6)
-@given(histories(max_batches=10))
+@settings(every_byte, max_examples=4)
+@given(histories(max_batches=8))
 def test_a_released_log_cut_at_every_byte(history: list[Batch]) -> None:
     whole = contents(history)[-1]
     base = snapshot_of(whole)
     assume(base != ORIGIN)
     fs = new_log(history)
     release(fs, base.index, base=base)
+    assume(is_small(fs))
     newest = segments(fs)[-1]
     data = fs.read(newest)
     prefixes = contents(history)
@@ -153,7 +162,13 @@ def test_a_released_log_cut_at_every_byte(history: list[Batch]) -> None:
             prefix = prefixes[batches_of(outcome)].entries
             held = base in [one.id for one in prefix]
             assert outcome.entries == (prefix[base.index :] if held else [])
-            assert outcome.void != held
+            assert outcome.void or held
+            assert not (outcome.void and outcome.entries)
+
+
+def is_small(fs: MemoryFileSystem) -> bool:
+    """Every byte of a large log would take minutes, and show nothing more."""
+    return sum(len(fs.read(path)) for path in segments(fs)) <= BYTES_MAX
 
 
 def snapshot_of(content: Content) -> EntryId:
