@@ -379,11 +379,11 @@ def test_a_learner_is_not_asked_for_its_vote_and_its_vote_does_not_count() -> No
 
 def test_a_learner_never_campaigns() -> None:
     """§4.2.1: neither when it hears nobody nor when it is told to (§3.10)."""
-    core = make_core(core_options=replace(options(), node=LEARNER), membership=WITH_LEARNER)
+    core = make_core(core_options=replace(options(), node=LEARNER), membership=WITH_LEARNER, term=1)
     time_out(core)
     assert (core.state.role, drain(core).messages) == (Role.FOLLOWER, [])
-    feed(core, TimeoutNow(to=LEARNER, sender=node_id(1), term=Term(1)))
-    assert (core.state.role, core.state.term) == (Role.FOLLOWER, 1)
+    feed(core, TimeoutNow(to=LEARNER, sender=node_id(1), term=Term(2)))
+    assert (core.state.role, core.state.term) == (Role.FOLLOWER, 2)
 
 
 def test_a_learner_votes_when_it_is_asked() -> None:

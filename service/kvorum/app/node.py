@@ -1,7 +1,7 @@
 """One node, put together from its parts; nothing here decides anything."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import SystemRandom
 
 from prometheus_client import CollectorRegistry
@@ -99,6 +99,10 @@ class Node:
     def is_caught_up(self) -> bool:
         """What is decided is applied: it is known who introduced itself."""
         return self.member.machine.applied_index >= self.member.core.state.log.commit
+
+    def undecided_uids(self, member: NodeId) -> Collection[str]:
+        """Those with which a member introduces itself in entries not applied yet."""
+        return self.member.undecided_uids(member)
 
     def is_learner(self, member: NodeId) -> bool:
         return member in self.member.core.membership.learners

@@ -7,9 +7,10 @@ and acknowledgements it cannot remember (§3.8).
 
 import logging
 from asyncio import Future
+from collections.abc import Iterable, Sequence
 
 from kvorum.errors import KvorumError
-from kvorum.mvcc.command import Introduce, encode_command
+from kvorum.mvcc.command import Command, Introduce, decode_batch, encode_command
 from kvorum.mvcc.outcome import Outcome
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.fence import Fence
@@ -17,6 +18,7 @@ from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
 from kvorum.node.proposals import Proposals
+from kvorum.raft.types import Entry, EntryKind, NodeId
 
 _log = logging.getLogger("kvorum.node")
 
@@ -71,6 +73,25 @@ class Introductions:
             _log.debug("not introduced yet: %s", error)
             return
         future.add_done_callback(_tell)
+
+
+def uids_in(entries: Iterable[Entry], member: NodeId) -> set[str]:
+    """The data directories with which ``member`` introduces itself in these entries."""
+    sought = member.encode()  # few entries have it, and only those need to be decoded
+    commands = (
+        command
+        for entry in entries
+        if entry.kind is EntryKind.COMMANDS and sought in entry.data
+        for command in _commands_of(entry)
+    )
+    return {each.uid for each in commands if isinstance(each, Introduce) and each.member == member}
+
+
+def _commands_of(entry: Entry) -> Sequence[Command]:
+    try:
+        return decode_batch(entry.data)[1]
+    except ValueError:
+        return ()  # it introduces nobody; should it be decided, the applier deals with it
 
 
 def _tell(done: "Future[Outcome]") -> None:

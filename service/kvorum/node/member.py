@@ -17,7 +17,7 @@ from kvorum.node.applier import Applier
 from kvorum.node.driver import Driver
 from kvorum.node.fence import Fence
 from kvorum.node.handover import Handover
-from kvorum.node.introduction import Introductions
+from kvorum.node.introduction import Introductions, uids_in
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.loading import Origin
 from kvorum.node.log_time import LogTime
@@ -127,6 +127,12 @@ class Member:
         """A peer says that this node is no member any more; believed once nobody leads it."""
         if self.leadership.is_hopeless():
             self.fence.raise_for(f"it was removed from the cluster: {why}")
+
+    def undecided_uids(self, member: NodeId) -> set[str]:
+        """With which ``member`` introduces itself in entries that are not applied yet."""
+        log = self.core.state.log
+        first = Index(self.machine.applied_index + 1)
+        return uids_in(log.page(first, log.last_index), member)
 
     def _is_introduced(self, member: NodeId) -> bool:
         return member in self.machine.members

@@ -5,7 +5,7 @@ carries messages until one side is gone or judged anew. A lost disk, an assigned
 removal are noticed here, as they are by the real transport.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from kvorum.node.member import Member
@@ -78,6 +78,9 @@ class _Registrar:
         if self.member is None:
             return False
         return self.member.machine.applied_index >= self.member.core.state.log.commit
+
+    def undecided_uids(self, member: NodeId) -> Collection[str]:
+        return () if self.member is None else self.member.undecided_uids(member)
 
     def is_learner(self, member: NodeId) -> bool:
         return self.member is not None and member in self.member.core.membership.learners

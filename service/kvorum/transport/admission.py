@@ -64,9 +64,9 @@ class Admission:
         """
         if not hello.virgin:
             return None
-        if not self._disks.may_judge:
-            return self._not_ready()
         member = self._standing.at(hello.sender_address)
+        if not self._disks.may_judge(member or hello.member, hello.uid):
+            return self._not_ready()
         if member is None or not self._standing.is_decided(hello.member):
             return None  # nobody's address, or it knows a later entry than this node
         if self._disks.is_other(member, hello.uid):
@@ -167,7 +167,7 @@ class Admission:
                 RefusalKind.WRONG_RECEIVER,
                 f"at the address of member {peer} is {shown(reply.member)}",
             )
-        if reply.virgin and not self._disks.may_judge:
+        if reply.virgin and not self._disks.may_judge(peer, reply.uid):
             return self._not_ready()
         return self._judge_data(peer, reply.uid, is_virgin=reply.virgin)
 

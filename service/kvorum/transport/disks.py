@@ -16,11 +16,18 @@ class Disks:
         self._standing = standing
         self._registrar = registrar
 
-    @property
-    def may_judge(self) -> bool:
-        """Whether this node can tell an empty data directory from one that was lost."""
+    def may_judge(self, member: NodeId, uid: str) -> bool:
+        """Whether this node can tell an empty data directory from one that was lost.
+
+        Not while another introduction of ``member`` is undecided: let in meanwhile, the empty
+        directory would get entries, belong to nobody once that is decided, and be empty no more.
+        """
         registrar = self._registrar
-        return registrar.is_virgin() or (self._standing.is_told and registrar.is_caught_up())
+        if registrar.is_virgin():
+            return True
+        if not (self._standing.is_told and registrar.is_caught_up()):
+            return False
+        return all(each == uid for each in registrar.undecided_uids(member))
 
     def is_other(self, member: NodeId, uid: str) -> bool:
         """``member`` introduced itself with another data directory than ``uid``."""
@@ -39,6 +46,6 @@ class Disks:
             and member in standing.members
             and standing.is_decided(member)
             and registrar.is_learner(member)
-            and self.may_judge
             and registrar.uid_of(member) is None
+            and self.may_judge(member, "")
         )

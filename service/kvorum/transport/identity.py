@@ -1,5 +1,6 @@
 """Ids and data directories: what the transport asks its node, and tells it."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 from kvorum.raft.types import Index, NodeId
@@ -37,6 +38,13 @@ class Registrar(Protocol):
         """Whether everything that this node knows to be decided is applied.
 
         Before that ``uid_of`` may know less than the log.
+        """
+        ...
+
+    def undecided_uids(self, member: NodeId) -> Collection[str]:
+        """With which data directories ``member`` introduces itself in entries not applied yet.
+
+        ``uid_of`` may come to be one of them, or stay as it is.
         """
         ...
 

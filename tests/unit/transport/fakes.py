@@ -14,6 +14,7 @@ class FakeRegistrar:
         self.caught_up = True
         self.voters: set[NodeId] = set()  # of those that were added later
         self.uids: dict[NodeId, str] = {}
+        self.undecided: dict[NodeId, list[str]] = {}
         self.lost: list[str] = []
         self.assigned: list[Assignment] = []
         self.removed: list[str] = []
@@ -26,6 +27,9 @@ class FakeRegistrar:
 
     def is_caught_up(self) -> bool:
         return self.caught_up
+
+    def undecided_uids(self, member: NodeId) -> list[str]:
+        return self.undecided.get(member, [])
 
     def is_learner(self, member: NodeId) -> bool:
         return generation(member) > 0 and member not in self.voters

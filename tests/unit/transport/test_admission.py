@@ -120,6 +120,17 @@ def test_nobody_judges_an_empty_directory_before_it_applied_what_is_decided(call
     assert kind_of(one.judge(caller.hello(ONE))) != RefusalKind.NOT_READY
 
 
+def test_nor_while_another_introduction_is_undecided() -> None:
+    """Let in, it would get entries, and once the other is decided, be neither new nor known."""
+    one, two = member_one(uids={}), fresh(TWO)
+    one.registrar.undecided[TWO] = ["lost"]
+    assert kind_of(one.judge(two.hello(ONE))) == RefusalKind.NOT_READY
+    assert kind_of(dial(one, two)) == RefusalKind.NOT_READY
+    one.registrar.undecided[TWO] = [two.options.uid]
+    assert one.judge(two.hello(ONE)) is None
+    assert dial(one, two) is None
+
+
 def test_nor_does_it_talk_to_one_that_it_dialled() -> None:
     """What it says would give that one a past, and nobody would replace it any more."""
     one, two = member_one(uids={}), fresh(TWO)
