@@ -23,6 +23,26 @@ class TooLarge(InvalidRequest):
     """A key, a value or a body is over its limit."""
 
 
+class Compacted(InvalidRequest):
+    """The revision asked for is forgotten; the oldest that is left is ``oldest_revision``."""
+
+    def __init__(self, message: str, *, oldest_revision: int) -> None:
+        super().__init__(message)
+        self.oldest_revision = oldest_revision
+
+
+class FutureRevision(InvalidRequest):
+    """The store has not reached the revision asked for."""
+
+
+class LeaseNotFound(InvalidRequest):
+    """There is no lease of this id: it never was, or it has ended."""
+
+
+class Full(InvalidRequest):
+    """The store is at its quota; deleting is always allowed, and makes room."""
+
+
 class Conflict(InvalidRequest):
     """The request contradicts what the cluster is now; it may make sense later."""
 

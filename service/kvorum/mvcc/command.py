@@ -21,6 +21,7 @@ tell whether an attempt was applied and forgotten: the command is then refused.
 
 import struct
 from collections.abc import Sequence
+from enum import IntEnum
 
 import msgspec
 from msgspec import Struct
@@ -40,12 +41,19 @@ class _Command(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fi
 
 
 class Put(_Command, frozen=True, tag=1):
-    """Set ``key`` to ``value`` (JSON text), whatever it was."""
+    """Set ``key`` to ``value``, whatever it was; see :class:`~kvorum.mvcc.record.Record`.
+
+    ``lease`` must exist. With ``ttl_ms`` instead the key gets a lease of its own, which ends
+    with it. A put without either takes the key out of the lease it was in.
+    """
 
     request_id: str
     key: bytes
     value: bytes
     after_index: int = FIRST_ATTEMPT  # no attempt stands at or below this index
+    lease: str = ""
+    ttl_ms: int = 0
+    content_type: str = ""
 
 
 class CompareAndSet(_Command, frozen=True, tag=2):
@@ -79,15 +87,138 @@ class Introduce(_Command, frozen=True, tag=4):
     after_index: int = FIRST_ATTEMPT
 
 
-Command = Put | CompareAndSet | Delete | Introduce
+class Field(IntEnum):
+    """What of a key is compared; numbers are part of the log."""
+
+    VALUE = 0
+    VERSION = 1  # 0 for a key that does not exist; so are both revisions
+    CREATE_REVISION = 2
+    MOD_REVISION = 3
+    LEASE = 4  # its id, "" for none
+
+
+class Relation(IntEnum):
+    """How; numbers are part of the log."""
+
+    EQUAL = 0
+    NOT_EQUAL = 1
+    LESS = 2
+    GREATER = 3
+
+
+class Compare(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """Whether the field of ``key`` stands in this relation to ``operand``.
+
+    With ``end`` it has to hold for every key that exists from ``key`` up to, but without,
+    ``end``, so it holds if there is none (``end`` b"" means that there is no upper bound).
+    ``operand`` is bytes for VALUE, str for LEASE, else int. JSON values are equal as in
+    :class:`CompareAndSet`; LESS and GREATER hold between two JSON numbers, two JSON strings
+    (by code point) or two raw values (by byte), never otherwise. Of a key that does not exist
+    only NOT_EQUAL holds of its value.
+    """
+
+    key: bytes
+    field: Field
+    relation: Relation
+    operand: bytes | str | int
+    end: bytes | None = None
+
+
+class PutOp(_Command, frozen=True, tag=1):
+    """A :class:`Put` inside a transaction."""
+
+    key: bytes
+    value: bytes
+    lease: str = ""
+    ttl_ms: int = 0
+    content_type: str = ""
+
+
+class DeleteOp(_Command, frozen=True, tag=2):
+    """Delete ``key``; with ``end`` the first ``limit`` keys of a range, as in :class:`Compare`."""
+
+    key: bytes
+    end: bytes | None = None
+    limit: int = 0  # 0: all of them, which fails if they are more than DELETE_KEYS_MAX
+
+
+WriteOp = PutOp | DeleteOp
+
+DELETE_KEYS_MAX = 10_000
+"""That one command may delete: what is applied must not hold up everybody else."""
+
+
+class Txn(_Command, frozen=True, tag=5):
+    """If all comparisons hold, the writes of ``then``, else those of ``orelse``: one revision.
+
+    Reads of a transaction are no part of the log: they show the state before its writes.
+    Either all writes are done or, for a lease that does not exist, a full store or too many
+    deletions, none. No key is written twice in a branch: front ends see to that.
+    """
+
+    request_id: str
+    compares: tuple[Compare, ...]
+    then: tuple[WriteOp, ...]
+    orelse: tuple[WriteOp, ...] = ()
+    after_index: int = FIRST_ATTEMPT
+
+
+class LeaseGrant(_Command, frozen=True, tag=6):
+    """A new lease; refused if the id is taken."""
+
+    request_id: str
+    lease: str
+    ttl_ms: int
+    after_index: int = FIRST_ATTEMPT
+
+
+class LeaseKeepAlive(_Command, frozen=True, tag=7):
+    """The lease's time begins anew. Its outcome is not kept: doing it twice does no harm."""
+
+    request_id: str
+    lease: str
+    after_index: int = FIRST_ATTEMPT
+
+
+class LeaseRevoke(_Command, frozen=True, tag=8):
+    """End a lease now, and delete its keys."""
+
+    request_id: str
+    lease: str
+    after_index: int = FIRST_ATTEMPT
+
+
+class Compact(_Command, frozen=True, tag=9):
+    """Forget what the store held before ``revision``, which stays readable."""
+
+    request_id: str
+    revision: int
+    after_index: int = FIRST_ATTEMPT
+
+
+Command = (
+    Put
+    | CompareAndSet
+    | Delete
+    | Introduce
+    | Txn
+    | LeaseGrant
+    | LeaseKeepAlive
+    | LeaseRevoke
+    | Compact
+)
 
 
 class Stamp(Struct, frozen=True, gc=False):
-    """The log's time and the retention of outcomes, as recorded in a batch."""
+    """The log's time, and how much of the past and of data to keep, as recorded in a batch."""
 
     time_ms: int = 0
     outcomes_count_max: int = 0
     outcomes_age_s_max: int = 0
+    history_revisions_max: int = 0
+    history_age_s_max: int = 0
+    history_bytes_max: int = 0
+    quota_bytes: int = 0
 
 
 UNSTAMPED = Stamp()

@@ -33,6 +33,12 @@ class Status(IntEnum):
     VALUE_MISMATCH = 2
     EXPIRED = 3  # not executed: an earlier attempt may have been, and been forgotten
     CONFLICT = 4  # what it names belongs to somebody else
+    OTHERWISE = 5  # a transaction whose comparisons did not hold: its other branch was taken
+    LEASE_NOT_FOUND = 6  # it never existed, or has ended
+    FULL = 7  # the store is at its quota
+    TOO_MANY = 8  # it would delete more keys than one command may
+    COMPACTED = 9  # the revision to compact to is below the one compacted to already
+    FUTURE_REVISION = 10  # the store has not reached the revision that it names
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -47,6 +53,7 @@ class Outcome(Struct, frozen=True, gc=False):
     message: str
     revision: int
     time_ms: int  # of the batch, for retention
+    changed: int = 0  # how many keys it put or deleted; 0: it made no revision
 
     @property
     def success(self) -> bool:

@@ -2,8 +2,10 @@
 
 from msgspec import Struct
 
-from kvorum.mvcc.command import Command
-from kvorum.mvcc.store import Record
+from kvorum.mvcc.command import Command, DeleteOp, PutOp
+from kvorum.mvcc.outcome import Outcome
+from kvorum.mvcc.query import KeyRange, RangePage
+from kvorum.mvcc.record import Event, Record
 from kvorum.raft.membership import Membership
 
 
@@ -109,3 +111,88 @@ class MembersView(Struct, frozen=True):
     index: int
     is_joint: bool
     members: tuple[MemberView, ...]
+
+
+class KeyRead(Struct, frozen=True, gc=False):
+    """Keys of a range at ``page.revision``; ``staleness`` for stale reads only."""
+
+    request_id: str
+    page: RangePage
+    staleness: Staleness | None = None
+
+
+class KeyCount(Struct, frozen=True, gc=False):
+    """How many keys a range has at ``revision``."""
+
+    request_id: str
+    count: int
+    revision: int
+    staleness: Staleness | None = None
+
+
+class Get(Struct, frozen=True, gc=False):
+    """A read inside a transaction; at most ``limit`` keys."""
+
+    range: KeyRange
+    limit: int
+
+
+TxnOp = PutOp | DeleteOp | Get
+
+
+class Deleted(Struct, frozen=True, gc=False):
+    """How many keys a deletion inside a transaction met."""
+
+    count: int
+
+
+TxnOpResult = RangePage | Deleted | None
+"""Of a read, of a deletion, of a put."""
+
+
+class TxnResult(Struct, frozen=True, gc=False):
+    """What a transaction did: ``outcome`` is SUCCESS (then) or OTHERWISE (else).
+
+    ``results`` has one item for each operation of the branch that was taken, in its order.
+    Reads show the state before the writes of the transaction.
+    """
+
+    outcome: Outcome
+    results: tuple[TxnOpResult, ...]
+
+
+class LeaseView(Struct, frozen=True, gc=False):
+    """A lease, by the log's time as this node knows it; ``keys`` in order."""
+
+    id: str
+    ttl_ms: int
+    remaining_ms: int
+    key_count: int
+    keys: tuple[bytes, ...] = ()
+
+
+class Claim(Struct, frozen=True, gc=False):
+    """Somebody's place in the queue of a lock or an election.
+
+    ``token`` (the claim's create revision) grows from each holder to the next: whoever guards
+    something with the lock refuses a token smaller than one that it has seen. ``position`` 0
+    holds the lock, or leads.
+    """
+
+    name: str
+    lease: str
+    token: int
+    position: int
+    value: bytes  # JSON text
+    revision: int
+
+    @property
+    def is_held(self) -> bool:
+        return self.position == 0
+
+
+class Change(Struct, frozen=True, gc=False):
+    """Everything that one revision did to the keys that somebody watches, in order."""
+
+    revision: int
+    events: tuple[Event, ...]
