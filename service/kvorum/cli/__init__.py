@@ -1,1 +1,1 @@
-"""The command line: `kvorum serve`, `dev`, `member`, `transfer`, `recover`."""
+"""The command line; each group of commands is a package with its arguments in ``parsers``."""

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
-from kvorum.cli.arguments import make_parser
+from kvorum.cli.arguments import parse
 from kvorum.cli.cluster.commands import run_member, run_transfer
 from kvorum.cli.console import Console
 from kvorum.errors import NoLeader
@@ -34,7 +34,7 @@ class Terminal(io.StringIO):
 
 def kvorum(line: str, endpoint: str, *, stdin: io.StringIO | None = None) -> Run:
     """One command; without ``stdin`` as a script runs it."""
-    arguments = make_parser({"KVORUM_ENDPOINT": endpoint}).parse_args(line.split())
+    arguments = parse(line.split(), {"KVORUM_ENDPOINT": endpoint})
     console = Console(stdin or io.StringIO(), io.StringIO(), io.StringIO())
     run = run_member if arguments.command == "member" else run_transfer
     code = run(arguments, console)

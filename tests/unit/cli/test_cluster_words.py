@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvorum.cli.cluster.endpoints import Endpoint, parse_endpoints
+from kvorum.cli.asking import Endpoint, parse_endpoints
 from kvorum.cli.cluster.words import after_adding, member_table, voters_of
 from kvorum.rest.schemas import Member, MembersAnswer
 

@@ -78,10 +78,14 @@ def _transfer(cluster: Cluster, arguments: Namespace, console: Console) -> None:
 
 
 def _show(console: Console, arguments: Namespace, body: bytes, text: str) -> None:
-    """The answer as it came, or in words, as was asked for."""
-    console.say(
-        msgspec.json.format(body, indent=2).decode() if arguments.output == "json" else text
-    )
+    """The answer as it came, indented, or in words, as was asked for."""
+    match arguments.output:
+        case "raw":
+            console.say(body.decode())
+        case "json":
+            console.say(msgspec.json.format(body, indent=2).decode())
+        case _:
+            console.say(text)
 
 
 def _path_of(named: str) -> str:

@@ -7,11 +7,10 @@ knows whether the change was made, so it is not sent a second time.
 
 from collections.abc import Iterator, Sequence
 from http.client import HTTPConnection, HTTPException
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
+from kvorum.cli.asking import Endpoint
 from kvorum.rest.schemas import MembersAnswer
 
 MEMBERS = "/cluster/members"
@@ -37,38 +36,6 @@ class _Unavailable(Exception):
 
 class _Unreachable(_Unavailable):
     """There may be no node at all."""
-
-
-class Endpoint(NamedTuple):
-    """``host`` is an IPv6 address without its brackets."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-
-def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
-    """URLs separated by commas; raises ValueError with a reason fit for the user."""
-    return tuple(_parse(part.strip()) for part in text.split(","))
-
-
-def _parse(text: str) -> Endpoint:
-    try:
-        url = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = url.hostname, url.port
-        is_bare = not (url.path.strip("/") or url.query or url.fragment)
-    except ValueError:  # brackets that do not match, a port that is no number
-        raise _no_url(text) from None
-    if url.scheme != "http" or not host or not port or not is_bare:
-        raise _no_url(text)
-    return Endpoint(host, port)
-
-
-def _no_url(text: str) -> ValueError:
-    return ValueError(f"{text!r} is no URL of a node, such as http://localhost:8081")
 
 
 class Cluster:

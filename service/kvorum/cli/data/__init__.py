@@ -1,0 +1,1 @@
+"""The commands on data: keys, transactions, watches, leases, locks, elections, files."""

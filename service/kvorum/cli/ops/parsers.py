@@ -1,0 +1,75 @@
+"""The arguments of `kvorum serve`, `dev`, `variables` and `recover`."""
+
+from pathlib import Path
+
+from kvorum.cli.commands import Commands, add_command
+
+SERVE = """\
+Start one node in the foreground; Ctrl-C or SIGTERM stops it. Settings come from the env
+file; a variable of the same name in the environment wins. `kvorum variables` lists them.
+
+examples:
+  kvorum serve --env-file 1.env
+  LOG_LEVEL=debug kvorum serve --env-file 1.env
+"""
+
+DEV = """\
+Start all nodes of a cluster on this machine, to try things out. Each env file describes
+one node; where runN.sh stands beside N.env, that script starts the node. Waits for a
+leader, says what to do next, reports nodes that stop, and stops the others on Ctrl-C.
+
+examples:
+  kvorum dev
+  kvorum dev --env-file 1.env --env-file 2.env --env-file 3.env
+"""
+
+VARIABLES = """\
+List the settings of a node, as an env file.
+
+examples:
+  kvorum variables
+"""
+
+RECOVER = """\
+UNSAFE. Make a new cluster out of one survivor's data directory, when a majority of the voters
+is lost for good. Acknowledged writes may be lost; it says so, and asks for the node's name.
+The node must be stopped. docs/membership.md tells the whole procedure.
+
+examples:
+  kvorum recover --data-dir data/Node-1
+  kvorum recover --data-dir data/Node-1 --yes
+"""
+
+_RUNNING = "kvorum.cli.ops.running"
+
+
+def add_parsers(commands: Commands) -> None:
+    """The commands that need no running cluster."""
+    one = add_command(commands, "serve", "start one node", SERVE, run=f"{_RUNNING}:run_serve")
+    one.add_argument("--env-file", type=Path, metavar="FILE", help="settings of the node")
+    every = add_command(
+        commands, "dev", "start a whole cluster here", DEV, run=f"{_RUNNING}:run_dev"
+    )
+    every.add_argument(
+        "--env-file",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        help="default: all [0-9]*.env here",
+    )
+    add_command(
+        commands,
+        "variables",
+        "list the settings of a node",
+        VARIABLES,
+        run=f"{_RUNNING}:run_variables",
+    )
+    rescue = add_command(
+        commands,
+        "recover",
+        "UNSAFE: go on with one survivor's data",
+        RECOVER,
+        run=f"{_RUNNING}:run_recover",
+    )
+    rescue.add_argument("--data-dir", type=Path, metavar="DIR", required=True, help="its DATA_DIR")
+    rescue.add_argument("--yes", action="store_true", help="do not ask for the node's name")
