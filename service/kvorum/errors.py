@@ -43,6 +43,18 @@ class Full(InvalidRequest):
     """The store is at its quota; deleting is always allowed, and makes room."""
 
 
+class WatchEnded(KvorumError):
+    """A watch is over: ``compacted``, ``lagging`` (it was read too slowly) or ``stopping``.
+
+    Watch on from ``resume_revision``; after ``compacted`` read anew, and watch from there.
+    """
+
+    def __init__(self, message: str, *, reason: str, resume_revision: int) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.resume_revision = resume_revision
+
+
 class Conflict(InvalidRequest):
     """The request contradicts what the cluster is now; it may make sense later."""
 

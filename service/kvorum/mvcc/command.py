@@ -94,7 +94,7 @@ class Field(IntEnum):
     VERSION = 1  # 0 for a key that does not exist; so are both revisions
     CREATE_REVISION = 2
     MOD_REVISION = 3
-    LEASE = 4  # its id, "" for none
+    LEASE = 4  # its id, b"" for none
 
 
 class Relation(IntEnum):
@@ -111,7 +111,7 @@ class Compare(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fie
 
     With ``end`` it has to hold for every key that exists from ``key`` up to, but without,
     ``end``, so it holds if there is none (``end`` b"" means that there is no upper bound).
-    ``operand`` is bytes for VALUE, str for LEASE, else int. JSON values are equal as in
+    ``operand`` is bytes for VALUE and LEASE (its id in ASCII), else int. JSON values are equal as in
     :class:`CompareAndSet`; LESS and GREATER hold between two JSON numbers, two JSON strings
     (by code point) or two raw values (by byte), never otherwise. Of a key that does not exist
     only NOT_EQUAL holds of its value.
@@ -120,7 +120,7 @@ class Compare(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fie
     key: bytes
     field: Field
     relation: Relation
-    operand: bytes | str | int
+    operand: bytes | int
     end: bytes | None = None
 
 
