@@ -8,18 +8,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from kvorum.errors import (
+    Compacted,
     Conflict,
     Forbidden,
+    Full,
+    FutureRevision,
     InvalidRequest,
+    LeaseNotFound,
     NoLeader,
     OutcomeUnknown,
     Overloaded,
     Rejected,
     TooLarge,
 )
+from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.node.views import Leadership
 from kvorum.rest.answer import PROBLEM_TYPE, Answer, Headers
 from kvorum.rest.faults import (
@@ -50,16 +55,21 @@ class Kind(Struct, frozen=True):
 INTERNAL = Kind(500, "internal-error", "Internal error")
 KEY_NOT_FOUND = Kind(404, "key-not-found", "Key not found")
 VALUE_MISMATCH = Kind(409, "value-mismatch", "Old value does not match")
+PRECONDITION_FAILED = Kind(412, "precondition-failed", "Precondition failed")
+TOO_MANY_KEYS = Kind(400, "too-many-keys", "Too many keys")
 
 KINDS: Mapping[type[Exception], Kind] = MappingProxyType(
     {
         InvalidRequest: Kind(400, "invalid-request", "Invalid request"),
         MalformedJson: Kind(400, "malformed-json", "Malformed JSON"),
+        FutureRevision: Kind(400, "future-revision", "Future revision"),
         Forbidden: Kind(403, "internal-key", "Internal key"),
         UnknownRoute: Kind(404, "unknown-route", "Unknown route"),
         UnknownMember: Kind(404, "unknown-member", "Unknown member"),
+        LeaseNotFound: Kind(404, "lease-not-found", "Lease not found"),
         MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
         Conflict: Kind(409, "conflict", "Conflict"),
+        Compacted: Kind(410, "compacted", "Compacted"),
         TooLarge: Kind(413, "too-large", "Too large"),
         UnsupportedMediaType: Kind(415, "unsupported-media-type", "Unsupported media type"),
         Overloaded: Kind(429, "overloaded", "Overloaded"),
@@ -68,10 +78,34 @@ KINDS: Mapping[type[Exception], Kind] = MappingProxyType(
         NotReady: Kind(503, "not-ready", "Not ready"),
         OutcomeUnknown: Kind(504, "outcome-unknown", "Outcome unknown"),
         ChangeUnconfirmed: Kind(504, "change-unconfirmed", "Change not confirmed"),
+        Full: Kind(507, "full", "Store full"),
     }
 )
 
-ALL_KINDS = (*KINDS.values(), KEY_NOT_FOUND, VALUE_MISMATCH, INTERNAL)
+OUTCOME_KINDS: Mapping[Status, Kind] = MappingProxyType(
+    {
+        Status.KEY_NOT_FOUND: KEY_NOT_FOUND,
+        Status.VALUE_MISMATCH: VALUE_MISMATCH,
+        Status.EXPIRED: KINDS[Conflict],
+        Status.CONFLICT: KINDS[Conflict],
+        Status.OTHERWISE: PRECONDITION_FAILED,
+        Status.LEASE_NOT_FOUND: KINDS[LeaseNotFound],
+        Status.FULL: KINDS[Full],
+        Status.TOO_MANY: TOO_MANY_KEYS,
+        Status.COMPACTED: KINDS[Compacted],
+        Status.FUTURE_REVISION: KINDS[FutureRevision],
+    }
+)
+"""What a command that did not do what it was asked to is answered with."""
+
+ALL_KINDS = (
+    *KINDS.values(),
+    KEY_NOT_FOUND,
+    VALUE_MISMATCH,
+    PRECONDITION_FAILED,
+    TOO_MANY_KEYS,
+    INTERNAL,
+)
 
 UNEXPECTED_DETAIL = (
     "this node met an unexpected error; it is in the node's log. A write may or may not have "
@@ -112,8 +146,40 @@ def problem_of(error: Exception, context: Context) -> Answer:
         leader_id=context.leadership.leader_id,
         request_id=_request_id(error, context) or UNSET,
         position=error.position if isinstance(error, MalformedJson) else UNSET,
+        oldest_revision=error.oldest_revision if isinstance(error, Compacted) else UNSET,
     )
     return encoded(problem, _headers(error))
+
+
+def refusal_of(
+    outcome: Outcome,
+    context: Context,
+    *,
+    detail: str = "",
+    kind: Kind | None = None,
+    mod_revision: int | UnsetType = UNSET,
+) -> Answer:
+    """The answer to a write that ended in another status than SUCCESS.
+
+    ``detail`` says more than the outcome's message; ``kind`` is the status's own unless given.
+    """
+    kind = kind or OUTCOME_KINDS[outcome.status]
+    problem = Problem(
+        type=kind.type_uri,
+        title=kind.title,
+        status=kind.status,
+        detail=(detail := detail or outcome.message),
+        error=detail,
+        instance=context.path,
+        is_leader=context.leadership.is_leader,
+        leader_id=context.leadership.leader_id,
+        request_id=outcome.request_id,
+        success=False,
+        message=outcome.message,
+        revision=outcome.revision,
+        mod_revision=mod_revision,
+    )
+    return encoded(problem)
 
 
 def encoded(problem: Problem, headers: Headers = ()) -> Answer:

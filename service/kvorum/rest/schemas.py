@@ -51,6 +51,18 @@ Version = Annotated[
     int, Meta(description="Writes since the key was created, from 1.", examples=[3])
 ]
 JsonText = Annotated[Raw, Meta(description="Any JSON value.", examples=[{"colour": "green"}])]
+KeyText = Annotated[str, Meta(description="The key.", examples=["colour"])]
+ValueBase64 = Annotated[
+    str,
+    Meta(description="Instead of `value`: bytes that are not JSON, in base64.", examples=["iVBO"]),
+]
+ContentType = Annotated[
+    str, Meta(description="Media type of what is not JSON.", examples=["image/png"])
+]
+Lease = Annotated[
+    str,
+    Meta(description="Lease whose end deletes the key; absent if none.", examples=["worker-7"]),
+]
 LastContactMs = Annotated[
     int | None,
     Meta(
@@ -80,6 +92,19 @@ class AcceptedAnswer(_Answer, frozen=True, kw_only=True):
     request_id: RequestId
 
 
+class KeyValue(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit_defaults=True):
+    """A key with `value`, or `valueBase64` and `contentType`, or neither if only keys are asked."""
+
+    key: KeyText
+    value: JsonText | UnsetType = UNSET
+    value_base64: ValueBase64 | UnsetType = UNSET
+    content_type: ContentType | UnsetType = UNSET
+    create_revision: CreateRevision
+    mod_revision: ModRevision
+    version: Version
+    lease: Lease | UnsetType = UNSET
+
+
 class WriteAnswer(_Answer, frozen=True, kw_only=True):
     """The write is committed and applied."""
 
@@ -87,6 +112,16 @@ class WriteAnswer(_Answer, frozen=True, kw_only=True):
     success: Success
     message: Message
     revision: Revision
+    previous: (
+        Annotated[
+            KeyValue | None,
+            Meta(
+                description="With `previous=true`: what the key held before, null if it did not "
+                "exist; absent if that is compacted (of a repeated request)."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ReadAnswer(_Answer, frozen=True, kw_only=True):
@@ -95,11 +130,14 @@ class ReadAnswer(_Answer, frozen=True, kw_only=True):
     request_id: RequestId
     success: Success
     message: Message
-    value: JsonText
+    value: JsonText | UnsetType = UNSET
+    value_base64: ValueBase64 | UnsetType = UNSET
+    content_type: ContentType | UnsetType = UNSET
     revision: Revision
     create_revision: CreateRevision
     mod_revision: ModRevision
     version: Version
+    lease: Lease | UnsetType = UNSET
     last_contact_ms: LastContactMs | UnsetType = UNSET
     applied_index: AppliedIndex | UnsetType = UNSET
     commit_index: CommitIndex | UnsetType = UNSET
@@ -109,13 +147,18 @@ class CommandInfo(Struct, frozen=True, gc=False, kw_only=True, rename="camel", o
     """What became of a request; the revisions are those of a read that found its key."""
 
     found: Annotated[bool, Meta(description="Whether this request is known (still).")]
-    value: Annotated[Raw, Meta(description="The value that was read; null for a write.")]
+    value: Annotated[
+        Raw, Meta(description="The value that was read; null for a write and for raw bytes.")
+    ]
+    value_base64: ValueBase64 | UnsetType = UNSET
+    content_type: ContentType | UnsetType = UNSET
     message: Message
     success: Success
     revision: Revision | UnsetType = UNSET
     create_revision: CreateRevision | UnsetType = UNSET
     mod_revision: ModRevision | UnsetType = UNSET
     version: Version | UnsetType = UNSET
+    lease: Lease | UnsetType = UNSET
 
 
 class CommandAnswer(_Answer, frozen=True, kw_only=True):
@@ -288,7 +331,7 @@ class ClusterLogAnswer(_Answer, frozen=True, kw_only=True):
 class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """An error: RFC 9457, and the fields that every answer has.
 
-    Every 4xx, 429 and 503 means that nothing was applied; after a 500 or 504 the
+    Every 4xx, 503 and 507 means that nothing was applied; after a 500 or 504 the
     outcome is unknown.
     """
 
@@ -306,6 +349,26 @@ class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     revision: Revision | UnsetType = UNSET
     position: (
         Annotated[Position, Meta(description="Where the body stops being JSON.")] | UnsetType
+    ) = UNSET
+    mod_revision: (
+        Annotated[
+            int,
+            Meta(
+                description="Of a precondition that does not hold: revision at which the key was "
+                "last written, 0 if it does not exist.",
+                examples=[42],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    oldest_revision: (
+        Annotated[
+            int,
+            Meta(
+                description="Of a revision that is compacted: the oldest one left.", examples=[9000]
+            ),
+        ]
+        | UnsetType
     ) = UNSET
     last_contact_ms: LastContactMs | UnsetType = UNSET
     applied_index: AppliedIndex | UnsetType = UNSET
