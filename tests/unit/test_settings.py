@@ -125,13 +125,71 @@ class TestValues:
         assert len(load(OTHER_NODES=others).warnings) == warned
 
 
-class TestProblems:
-    def test_all_missing_variables_are_named_at_once(self) -> None:
+class TestSingleNode:
+    """What a node is of whom nothing, or not everything, was said."""
+
+    def test_nothing_at_all_is_a_node_alone_with_the_timing_of_the_examples(self) -> None:
+        settings = load_settings(None, {}, name_in=lambda directory: f"in-{directory}")
+        assert settings == load(SELF_ID="in-kvorum-data", OTHER_NODES="", DATA_DIR="kvorum-data")
+
+    def test_its_data_are_beside_the_file(self, write_env: WriteEnv) -> None:
+        path = write_env("LOG_LEVEL=debug\n")
+        asked: list[Path] = []
+
+        def name_in(directory: Path) -> str:
+            asked.append(directory)
+            return "here"
+
+        settings = load_settings(path, {}, name_in=name_in)
+        assert settings.data_dir == path.parent / "kvorum-data"
+        assert asked == [settings.data_dir]
+        settings = load_settings(path, {"DATA_DIR": "/var/lib/kvorum"}, name_in=name_in)
+        assert asked[1:] == [settings.data_dir] == [Path("/var/lib/kvorum")]
+
+    def test_a_name_that_was_given_is_not_asked_for(self) -> None:
+        def name_in(directory: Path) -> str:
+            raise AssertionError(f"asked for {directory}")
+
+        assert load_settings(None, CONTRACT, name_in=name_in) == load()
+
+    @pytest.mark.parametrize(
+        ("given", "missing"),
+        [
+            ("OTHER_NODES", ("SELF_ADDRESS", "SELF_ID")),
+            ("OTHER_NODES SELF_ID", ("SELF_ADDRESS",)),
+            ("OTHER_NODES SELF_ADDRESS", ("SELF_ID",)),
+            ("SELF_ADDRESS", ("OTHER_NODES",)),
+            ("SELF_ID REST_ADDRESS", ("OTHER_NODES",)),
+            ("SELF_ID SELF_ADDRESS BROADCAST_TIME_MS", ("OTHER_NODES",)),
+        ],
+    )
+    def test_half_a_cluster_is_not_taken_for_a_node_alone(
+        self, given: str, missing: tuple[str, ...]
+    ) -> None:
+        environ = {name: CONTRACT[name] for name in given.split()}
         with pytest.raises(ConfigurationError) as caught:
-            load_settings(None, {})
-        for name in CONTRACT:
-            assert f"{name} is missing" in str(caught.value)
-        assert "8 problems" in str(caught.value)
+            load_settings(None, environ, name_in=lambda _: "host")
+        assert [name for name in CONTRACT if f"  {name} is missing, but" in str(caught.value)] == [
+            name for name in CONTRACT if name in missing
+        ]
+        assert f"{len(missing)} problem" in str(caught.value)
+
+    def test_a_listening_address_speaks_of_a_cluster_too(self) -> None:
+        with pytest.raises(ConfigurationError, match="OTHER_NODES is missing, but there is LIST"):
+            load_settings(None, {"LISTEN_ADDRESS": "0.0.0.0:8001"}, name_in=lambda _: "host")
+
+    @pytest.mark.parametrize("others", ["", " "])
+    def test_no_others_may_be_said_in_so_many_words(self, others: str) -> None:
+        environ = {"SELF_ADDRESS": "localhost:9001", "OTHER_NODES": others}
+        settings = load_settings(None, environ, name_in=lambda _: "host")
+        assert settings.members == ("localhost:9001",)
+
+
+class TestProblems:
+    def test_without_a_name_for_it_a_node_must_say_its_own(self) -> None:
+        with pytest.raises(ConfigurationError, match="SELF_ID is missing") as caught:
+            load_settings(None, {"OTHER_NODES": "a:1", "SELF_ADDRESS": "b:1"})
+        assert "1 problem in" in str(caught.value)
 
     @pytest.mark.parametrize(
         ("name", "value", "what"),

@@ -1,6 +1,6 @@
 """Putting the sources together, and checking the variables against each other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -8,19 +8,38 @@ from pydantic import ValidationError
 from kvorum.node.addresses import collide
 from kvorum.settings.env_file import read_env_file
 from kvorum.settings.model import Settings
-from kvorum.settings.problems import FIELDS, Problem, configuration_error, problems_of
+from kvorum.settings.problems import (
+    FIELDS,
+    Problem,
+    configuration_error,
+    hint_for,
+    problems_of,
+)
+
+DATA_DIR = "kvorum-data"
+"""Of a node that was given no name."""
 
 
-def load_settings(env_file: Path | None, environ: Mapping[str, str]) -> Settings:
+def load_settings(
+    env_file: Path | None,
+    environ: Mapping[str, str],
+    *,
+    name_in: Callable[[Path], str] | None = None,
+) -> Settings:
     """Settings from the file, overridden by variables of the same name in ``environ``.
 
     A relative DATA_DIR is relative to the file's directory, if there is a file.
     Variables of ``environ`` that are none of kvorum's are ignored; unknown ones in the
-    file are refused, because nobody else reads it. Raises ConfigurationError that names
-    every problem at once.
+    file are refused, because nobody else reads it. ``name_in`` names a node without SELF_ID
+    by its data directory; without it SELF_ID is required. What speaks of a cluster must
+    speak of all of it: a node that lacks a part would be alone, and seem to work. Raises
+    ConfigurationError that names every problem at once.
     """
     values, problems = read_env_file(env_file) if env_file else ({}, [])
     values |= {name: environ[name] for name in FIELDS if name in environ}
+    problems += _missing(values)
+    if name_in is not None and "SELF_ID" not in values:
+        values = _named(values, env_file, name_in)
     settings = _validate(values, problems)
     if problems:
         raise configuration_error(str(env_file or "environment"), problems)
@@ -30,13 +49,36 @@ def load_settings(env_file: Path | None, environ: Mapping[str, str]) -> Settings
     return settings.model_copy(update={"data_dir": env_file.parent / settings.data_dir})
 
 
+def _missing(values: Mapping[str, str]) -> Iterator[Problem]:
+    """What has to be given because something else is."""
+    if values.get("OTHER_NODES", "").strip():
+        for name in ("SELF_ADDRESS", "SELF_ID"):
+            if name not in values:
+                yield Problem(name, "is missing, but OTHER_NODES names others", hint_for(name))
+    elif "OTHER_NODES" not in values:
+        told = [n for n in ("SELF_ADDRESS", "LISTEN_ADDRESS", "SELF_ID") if n in values]
+        if told:
+            hint = f"{hint_for('OTHER_NODES')}. For a node that is alone: OTHER_NODES="
+            yield Problem("OTHER_NODES", f"is missing, but there is {told[0]}", hint)
+
+
+def _named(
+    values: dict[str, str], env_file: Path | None, name_in: Callable[[Path], str]
+) -> dict[str, str]:
+    """With the name of a node that was given none."""
+    data_dir = values.get("DATA_DIR", DATA_DIR)
+    directory = Path(data_dir) if env_file is None else env_file.parent / data_dir
+    return {"DATA_DIR": data_dir, **values, "SELF_ID": name_in(directory)}
+
+
 def _validate(values: dict[str, str], problems: list[Problem]) -> Settings:
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         found = problems_of(error)
         wrong = {problem.variable for problem in found}
-        problems += found
+        told = {problem.variable for problem in problems if problem.what.startswith("is missing")}
+        problems += [problem for problem in found if problem.variable not in told]
         settings = Settings.model_validate(_made_up(values, wrong))
     else:
         wrong = set()

@@ -21,6 +21,18 @@ from kvorum.node.addresses import canonical_address, peer_address
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIB = 1 << 20
 
+CLUSTER_VARIABLES = (
+    "EXECUTED_COMMANDS_KEY",
+    "SELF_ADDRESS",
+    "SELF_ID",
+    "OTHER_NODES",
+    "BROADCAST_TIME_MS",
+    "MIN_ELECTION_TIMEOUT_MS",
+    "MAX_ELECTION_TIMEOUT_MS",
+    "REST_ADDRESS",
+)
+"""The eight that describe a node of a cluster; a node alone needs none of them."""
+
 
 def _split_list(value: object) -> object:
     if not isinstance(value, str):
@@ -54,38 +66,52 @@ class Settings(BaseSettings):
     )
 
     executed_commands_key: str = Field(
+        "_executed",
         min_length=1,
         description="The store's own key, which holds the outcome of every executed command.",
         examples=["_executed"],
     )
     self_address: PeerAddress = Field(
-        description="Where the other nodes reach this node (gRPC).", examples=["localhost:8001"]
+        "localhost:8001",
+        description="Where the other nodes reach this node (gRPC).",
+        examples=["localhost:8001"],
     )
     self_id: NodeName = Field(
-        description="This node's name, unique in the cluster.", examples=["Node-1"]
+        description="This node's name, unique in the cluster. A node alone is called as DATA_DIR "
+        "says or, at its first start, like its host.",
+        examples=["Node-1"],
     )
     other_nodes: PeerAddresses = Field(
+        (),
         description="SELF_ADDRESS of the other nodes at the first start, separated by commas; "
         "empty if alone.",
         examples=["localhost:8002,localhost:8003"],
     )
     broadcast_time_ms: int = Field(
-        ge=1, le=60_000, description="Interval between a leader's heartbeats.", examples=["100"]
+        100,
+        ge=1,
+        le=60_000,
+        description="Interval between a leader's heartbeats.",
+        examples=["100"],
     )
     min_election_timeout_ms: int = Field(
+        500,
         ge=2,
         le=600_000,
         description="Shortest time without a leader before a node starts an election.",
         examples=["500"],
     )
     max_election_timeout_ms: int = Field(
+        700,
         ge=2,
         le=600_000,
         description="Longest time without a leader before a node starts an election.",
         examples=["700"],
     )
     rest_address: ListenAddress = Field(
-        description="Where clients reach this node (HTTP).", examples=["localhost:8081"]
+        "localhost:8081",
+        description="Where clients reach this node (HTTP).",
+        examples=["localhost:8081"],
     )
 
     listen_address: ListenAddress = Field(
@@ -95,7 +121,8 @@ class Settings(BaseSettings):
     )
     data_dir: Annotated[Path, BeforeValidator(_not_blank)] = Field(
         default_factory=lambda data: Path("data") / data["self_id"],
-        description="Where this node keeps its log (default: data/<SELF_ID> beside the env file).",
+        description="Where this node keeps its data (default: data/<SELF_ID>, or kvorum-data for a "
+        "node without SELF_ID; beside the env file, if there is one).",
         examples=["/var/lib/kvorum"],
     )
     key_bytes_max: int = Field(1024, ge=1, le=65_535, description="Longest key, in bytes of UTF-8.")

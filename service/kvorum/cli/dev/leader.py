@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from kvorum.cli.urls import rest_url
 from kvorum.settings import split_address
 
 ANSWER_TIMEOUT_S = 1.0
@@ -24,13 +25,6 @@ class _Info(msgspec.Struct, rename="camel"):
 class _ClusterInfo(msgspec.Struct, rename="camel"):
     leader_id: str
     info: _Info
-
-
-def rest_url(rest_address: str) -> str:
-    """Where a client on this machine reaches the address, wildcard or not."""
-    host, port = split_address(rest_address)
-    local = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - not bound to
-    return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
 
 
 async def find_leader(rest_addresses: Sequence[str]) -> Leader | None:

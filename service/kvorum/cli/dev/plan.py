@@ -32,7 +32,7 @@ class NodePlan(NamedTuple):
         """What to type to start this node by hand."""
         if len(self.command) == 1:
             return f"./{Path(self.command[0]).name}"
-        return f"kvorum serve --env-file {self.env_file.name}"
+        return f"kvorum serve --env-file {nearby(self.env_file)}"
 
 
 def find_env_files(directory: Path) -> list[Path]:
@@ -40,8 +40,8 @@ def find_env_files(directory: Path) -> list[Path]:
     found = [path for path in directory.glob("*.env") if path.stem.isdecimal()]
     if not found:
         raise ConfigurationError(
-            f"{directory} holds no 1.env, 2.env, …; change the directory, or name the files: "
-            "kvorum dev --env-file FILE …"
+            f"{directory} holds no 1.env, 2.env, …; change the directory, name the files "
+            "(kvorum dev --env-file FILE …), or say how many nodes are to be made up: kvorum dev 3"
         )
     return sorted(found, key=lambda path: int(path.stem))
 
@@ -69,3 +69,9 @@ def _refuse_repeated(variable: str, values: Iterable[str]) -> None:
             f"{variable} {', '.join(repeated)} belongs to more than one node; each needs its own "
             "(a variable of the environment overrides every env file)"
         )
+
+
+def nearby(path: Path) -> Path:
+    """Short, if the user stands above it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -14,7 +14,7 @@ def ports_in_use(nodes: Sequence[NodePlan]) -> list[str]:
         f"port {split_address(address)[1]} is in use ({variable} of {node.env_file.name})"
         for node in nodes
         for variable, address in _listeners(node)
-        if _is_taken(address)
+        if is_taken(address)
     ]
 
 
@@ -24,7 +24,7 @@ def _listeners(node: NodePlan) -> Iterator[tuple[str, str]]:
     yield "REST_ADDRESS", node.settings.rest_address
 
 
-def _is_taken(address: str) -> bool:
+def is_taken(address: str) -> bool:
     """Only EADDRINUSE counts: any other fault the node explains better itself."""
     host, port = split_address(address)
     try:

@@ -7,8 +7,8 @@ from typing import TextIO
 
 from kvorum.cli.dev.child import Child, tail
 from kvorum.cli.dev.leader import Leader, find_leader
-from kvorum.cli.dev.plan import NodePlan
-from kvorum.cli.dev.words import nearby, welcome
+from kvorum.cli.dev.plan import NodePlan, nearby
+from kvorum.cli.dev.words import welcome
 
 POLL_S = 0.2
 PATIENCE_S = 30.0

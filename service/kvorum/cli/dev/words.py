@@ -1,10 +1,11 @@
 """What a new user can do with a cluster that has just come up."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from kvorum.cli.dev.child import Child
-from kvorum.cli.dev.leader import Leader, rest_url
+from kvorum.cli.dev.leader import Leader
+from kvorum.cli.dev.plan import nearby
+from kvorum.cli.urls import rest_url
 
 _JSON = "-H 'Content-Type: application/json'"
 
@@ -30,12 +31,6 @@ def welcome(children: Sequence[Child], leader: Leader) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def nearby(path: Path) -> Path:
-    """Short, if the user stands above it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _crash_lines(children: Sequence[Child], leader: Leader) -> list[str]:

@@ -1,5 +1,6 @@
 """The arguments of `kvorum serve`, `dev`, `variables` and `recover`."""
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 from kvorum.cli.commands import Commands, add_command
@@ -7,18 +8,22 @@ from kvorum.cli.commands import Commands, add_command
 SERVE = """\
 Start one node in the foreground; Ctrl-C or SIGTERM stops it. Settings come from the env
 file; a variable of the same name in the environment wins. `kvorum variables` lists them.
+Without any it is a single node: clients at localhost:8081, data in kvorum-data.
 
 examples:
+  kvorum serve
   kvorum serve --env-file 1.env
   LOG_LEVEL=debug kvorum serve --env-file 1.env
 """
 
 DEV = """\
-Start all nodes of a cluster on this machine, to try things out. Each env file describes
-one node; where runN.sh stands beside N.env, that script starts the node. Waits for a
-leader, says what to do next, reports nodes that stop, and stops the others on Ctrl-C.
+Start all nodes of a cluster on this machine, to try things out. N nodes are made up: their
+env files and data are kept in kvorum-dev for the next time. Without N, each env file
+describes one node; where runN.sh stands beside N.env, that script starts the node. Waits
+for a leader, says what to do next, reports nodes that stop, and stops the others on Ctrl-C.
 
 examples:
+  kvorum dev 3
   kvorum dev
   kvorum dev --env-file 1.env --env-file 2.env --env-file 3.env
 """
@@ -57,6 +62,12 @@ def add_parsers(commands: Commands) -> None:
         action="append",
         help="default: all [0-9]*.env here",
     )
+    every.add_argument(
+        "size", nargs="?", type=_size, metavar="N", help="how many nodes are made up: 1 to 9"
+    )
+    every.add_argument(
+        "--dir", type=Path, help="where made-up nodes are kept (default: kvorum-dev)"
+    )
     add_command(
         commands,
         "variables",
@@ -73,3 +84,9 @@ def add_parsers(commands: Commands) -> None:
     )
     rescue.add_argument("--data-dir", type=Path, metavar="DIR", required=True, help="its DATA_DIR")
     rescue.add_argument("--yes", action="store_true", help="do not ask for the node's name")
+
+
+def _size(text: str) -> int:
+    if text not in tuple("123456789"):
+        raise ArgumentTypeError(f"{text!r} is not a number of nodes from 1 to 9")
+    return int(text)

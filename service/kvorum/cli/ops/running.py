@@ -18,7 +18,14 @@ def run_serve(arguments: Namespace, console: Console) -> int:
 def run_dev(arguments: Namespace, console: Console) -> int:
     from kvorum.cli.dev import run_cluster
 
-    return run_cluster(arguments.env_file, os.environ, stdout=console.stdout, stderr=console.stderr)
+    return run_cluster(
+        arguments.env_file,
+        os.environ,
+        stdout=console.stdout,
+        stderr=console.stderr,
+        size=arguments.size,
+        directory=arguments.dir,
+    )
 
 
 def run_recover(arguments: Namespace, console: Console) -> int:

@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
-from kvorum.cli.dev.leader import rest_url
+import pytest
+
 from kvorum.cli.dev.plan import find_env_files, plan_nodes
+from kvorum.cli.urls import rest_url
 from tests.unit.cli.dev.conftest import Directory
 
 
@@ -22,11 +24,14 @@ def test_script_beside_the_file_starts_the_node(directory: Directory) -> None:
     assert node.log_file == directory.path / "data" / "Node-1.log"
 
 
-def test_without_a_script_this_interpreter_does(directory: Directory) -> None:
+def test_without_a_script_this_interpreter_does(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(directory.path.parent)
     node, _, _ = plan_nodes(find_env_files(directory.path), {})
     assert node.command[:2] == (sys.executable, "-m")
     assert node.command[-2:] == ("--env-file", str(directory.path / "1.env"))
-    assert node.restart_command == "kvorum serve --env-file 1.env"
+    assert node.restart_command == f"kvorum serve --env-file {directory.path.name}/1.env"
 
 
 def test_data_directory_elsewhere_takes_the_log_along(directory: Directory) -> None:
