@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kvorum.mvcc.command import Stamp, decode_batch, stamped
+from kvorum.mvcc.command import decode_batch, encode_batch, stamped
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
 from kvorum.node.fence import Fence
+from kvorum.node.housekeeping import Stamps
 from kvorum.node.leadership import LeadershipWatch
-from kvorum.node.log_time import LogTime
 from kvorum.node.observer import NodeObserver
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock, LogStore, Peers
@@ -39,9 +39,12 @@ from kvorum.raft.messages import (
 )
 from kvorum.raft.ready import Event, EventKind, Ready, Save
 from kvorum.raft.snapshot import Snapshot
-from kvorum.raft.types import EntryKind, Index, NodeId, Term
+from kvorum.raft.types import EntryKind, Index, NodeId, Term, Ticket
 
 _log = logging.getLogger("kvorum.node")
+
+NOBODY_WAITS = Ticket(0)
+"""Of a batch without commands; requests have tickets from 1 on."""
 
 
 class Driver:
@@ -62,7 +65,7 @@ class Driver:
         fence: Fence,
         observer: NodeObserver,
         clock: Clock,
-        log_time: LogTime,
+        stamps: Stamps,
         wake: asyncio.Event,
     ) -> None:
         """``wake`` is set by whoever has something for the driver."""
@@ -79,7 +82,7 @@ class Driver:
         self._upkeep = upkeep
         self._fence = fence
         self._observer = observer
-        self._log_time = log_time
+        self._stamps = stamps
         self._wake = wake
         self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
         self._inbox: list[Message] = []
@@ -185,7 +188,7 @@ class Driver:
             )
             self._peers.send((self._refusal_of(proposal),))
             return
-        data = stamped(proposal.data, self._stamp())
+        data = stamped(proposal.data, self._stamps.now())
         self._core.step(msgspec.structs.replace(proposal, data=data))
 
     def _refusal_of(self, proposal: Propose) -> ProposeResponse:
@@ -215,17 +218,20 @@ class Driver:
             return
         busy = self._saving if self._leadership.is_leader else self._proposals.awaits_receipt
         if not busy:
-            for ticket, data in self._proposals.take_batches(self._stamp()):
-                self._core.propose(ticket, data)
+            self._propose_batches()
         ticket_or_none = self._reads.take_ticket()
         if ticket_or_none is not None:
             self._core.read_index(ticket_or_none)
 
-    def _stamp(self) -> Stamp:
-        options = self._options
-        return Stamp(
-            self._log_time.now_ms(), options.outcomes_count_max, options.outcomes_age_s_max
-        )
+    def _propose_batches(self) -> None:
+        stamp, housekeeping = self._stamps.now(), self._upkeep.housekeeping
+        batches = self._proposals.take_batches(stamp)
+        for ticket, data in batches:
+            self._core.propose(ticket, data)
+        if housekeeping.is_due:  # what others append brings the time along
+            if not batches:
+                self._core.propose(NOBODY_WAITS, encode_batch((), stamp))
+            housekeeping.proposed(self._core.state.log.last_index)
 
     def _process(self, ready: Ready) -> None:
         if ready.messages:

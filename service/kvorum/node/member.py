@@ -17,6 +17,7 @@ from kvorum.node.applier import Applier
 from kvorum.node.driver import Driver
 from kvorum.node.fence import Fence
 from kvorum.node.handover import Handover
+from kvorum.node.housekeeping import Housekeeping, Stamps
 from kvorum.node.introduction import Introductions, uids_in
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.loading import Origin
@@ -33,12 +34,13 @@ from kvorum.node.snapshotting import SnapshotTaker
 from kvorum.node.stall import StallWatch
 from kvorum.node.state_check import StateCheck
 from kvorum.node.upkeep import Upkeep
+from kvorum.node.watch_hub import WatchHub
 from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.core import Core
 from kvorum.raft.messages import Message
 from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import Index, NodeId
-from kvorum.telemetry.metrics import RaftMetrics, StateMetrics
+from kvorum.telemetry.metrics import RaftMetrics, StateMetrics, WatchMetrics
 
 _log = logging.getLogger("kvorum.node")
 
@@ -82,6 +84,13 @@ class Member:
         self.reads = Reads(options, clock, self.leadership, self._metrics, wake.set)
         self.log_time = LogTime(clock)
         self.log_time.observe(self.machine.time_ms)
+        self.stamps = Stamps(options, self.log_time)
+        self.hub = WatchHub(
+            self.machine,
+            watchers_max=options.watchers_max,
+            buffer_events_max=options.watch_buffer_events_max,
+            metrics=WatchMetrics(registry),
+        )
         self._freezing = asyncio.Lock()
         self._taker = self._snapshot_taker()
         self._collector = self._snapshot_collector()
@@ -113,6 +122,7 @@ class Member:
         self.proposals.close()
         self.reads.close()
         self.upkeep.close()
+        self.hub.close()
 
     async def hand_over(self) -> None:
         """If this node leads, wait until another one does, or until that has failed."""
@@ -204,6 +214,13 @@ class Member:
         return Upkeep(
             core,
             peers=self._ports.peers,
+            housekeeping=Housekeeping(
+                options,
+                self.machine,
+                stamps=self.stamps,
+                leadership=self.leadership,
+                wake=self.wake.set,
+            ),
             stall=StallWatch(options, clock, self._state_metrics, self._set_able),
             members=Members(options, core, clock, self.leadership, self.wake.set),
             handover=Handover(options, core, clock, self.leadership, self.wake.set),
@@ -234,7 +251,7 @@ class Member:
                 self.machine,
                 self.proposals,
                 self.log_time,
-                (self.state_check, self._taker),
+                (self.state_check, self._taker, self.upkeep.housekeeping, self.hub),
             ),
             proposals=self.proposals,
             reads=self.reads,
@@ -245,7 +262,7 @@ class Member:
             fence=self.fence,
             observer=NodeObserver(self._metrics, self._ports.name_of),
             clock=self._ports.clock,
-            log_time=self.log_time,
+            stamps=self.stamps,
             wake=wake,
         )
 
@@ -259,6 +276,10 @@ class Member:
             leadership=self.leadership,
             upkeep=self.upkeep,
             fence=self.fence,
+            log_time=self.log_time,
+            hub=self.hub,
+            taker=self._taker,
+            snapshots=self._ports.snapshots,
             name_of=self._ports.name_of,
             request_id_prefix=f"{self.options.incarnation:x}",
         )

@@ -27,6 +27,13 @@ class NodeOptions(Struct, frozen=True, kw_only=True):
     pending_reads_max: int
     outcomes_count_max: int
     outcomes_age_s_max: int
+    history_revisions_max: int
+    history_age_s_max: int
+    history_bytes_max: int
+    quota_bytes: int  # keys and values; 0: no bound
+    lease_checkpoint_s: float  # by how much an election can prolong a lease
+    watchers_max: int
+    watch_buffer_events_max: int  # waiting for one watcher
     key_bytes_max: int
     value_bytes_max: int
     snapshot_entries: int  # applied since the last snapshot: time for the next

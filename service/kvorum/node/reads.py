@@ -9,13 +9,12 @@ an earlier batch, or to a former start of this node, can never serve a later rea
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from kvorum.errors import NoLeader, Overloaded, Rejected
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
-from kvorum.node.views import ReadResult
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Index, Ticket
 from kvorum.telemetry.metrics import RaftMetrics
@@ -25,7 +24,9 @@ class Waiter(Protocol):
     """Someone who waits until this node has applied everything acknowledged so far."""
 
     @property
-    def future(self) -> "Future[ReadResult] | Future[None]": ...
+    def future(self) -> "Future[Any]":
+        """Of whatever it reads; only whether it is done matters here."""
+        ...
 
     def serve(self) -> None:
         """The state machine is recent enough: resolve the future."""

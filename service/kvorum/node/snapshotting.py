@@ -8,7 +8,8 @@ two snapshots kept covers too.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from asyncio import Future
+from collections.abc import Callable, Sequence
 
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.options import NodeOptions
@@ -53,6 +54,7 @@ class SnapshotTaker:
         self._wanted = asyncio.Event()
         self._log_bytes = 0  # applied since the last snapshot
         self._retry_s = 0.0  # not before
+        self._asked: list[Future[Snapshot]] = []  # by those who wait for a fresh one
 
     def applied(self, _index: Index, size_bytes: int) -> None:
         """Look whether the log has grown enough."""
@@ -71,6 +73,16 @@ class SnapshotTaker:
             self._retry_s = now_s + RETRY_S
             self._wanted.set()
 
+    async def fresh(self) -> Snapshot:
+        """One of the state as it is now or later, taken if need be. Raises ``OSError``."""
+        newest = self._store.newest
+        if newest is not None and newest.last.index >= self._machine.applied_index:
+            return newest
+        asked: Future[Snapshot] = asyncio.get_running_loop().create_future()
+        self._asked.append(asked)
+        self._wanted.set()
+        return await asked
+
     def _is_due(self) -> bool:
         """The log has grown enough; writing the state costs no more than the log itself did."""
         newest = self._store.newest
@@ -85,10 +97,12 @@ class SnapshotTaker:
         while True:
             await self._wanted.wait()
             async with self._freezing:
-                await self._take()
-            self._wanted.clear()
+                asked, self._asked = self._asked, []  # who asks from here on wants the next one
+                await self._take(asked)
+            if not self._asked:
+                self._wanted.clear()
 
-    async def _take(self) -> None:
+    async def _take(self, asked: "Sequence[Future[Snapshot]]") -> None:
         index = Index(self._machine.applied_index)
         term = self._core.state.log.term_at(index)
         assert term is not None, "the last entry applied is in the log or right before it"
@@ -97,6 +111,7 @@ class SnapshotTaker:
             snapshot = await self._write(EntryId(term, index))
         except OSError as error:
             self._retry_s = self._clock.monotonic_s() + RETRY_S
+            _fail(asked, error)
             self._metrics.snapshot_failed()
             _log.error(
                 "cannot write a snapshot; the log stays until one succeeds",
@@ -115,6 +130,9 @@ class SnapshotTaker:
             },
         )
         self._taken(snapshot)
+        for one in asked:
+            if not one.done():
+                one.set_result(snapshot)
 
     async def _write(self, last: EntryId) -> Snapshot:
         frozen = self._machine.freeze()
@@ -129,3 +147,9 @@ class SnapshotTaker:
                 raise
         finally:
             frozen.close()
+
+
+def _fail(asked: "Sequence[Future[Snapshot]]", error: OSError) -> None:
+    for one in asked:
+        if not one.done():
+            one.set_exception(error)

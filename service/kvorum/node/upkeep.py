@@ -1,6 +1,7 @@
 """What a node looks after between requests, tick by tick and turn by turn."""
 
 from kvorum.node.handover import Handover
+from kvorum.node.housekeeping import Housekeeping
 from kvorum.node.introduction import Introductions
 from kvorum.node.members import Members
 from kvorum.node.ports import Peers
@@ -18,6 +19,7 @@ class Upkeep:
         core: Core,
         *,
         peers: Peers,
+        housekeeping: Housekeeping,
         stall: StallWatch,
         members: Members,
         handover: Handover,
@@ -26,6 +28,7 @@ class Upkeep:
     ) -> None:
         self._core = core
         self._peers = peers
+        self.housekeeping = housekeeping
         self.stall = stall
         self.members = members
         self.handover = handover
@@ -36,6 +39,7 @@ class Upkeep:
     def tick(self, late_s: float) -> None:
         """Time passed; ``late_s``: by how much the event loop came too late."""
         self.stall.look(late_s)
+        self.housekeeping.tick()
         self.members.expire()
         self.sender.look()
         is_member = self._core.state.node in self._core.membership.members

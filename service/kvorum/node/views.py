@@ -191,6 +191,21 @@ class Claim(Struct, frozen=True, gc=False):
         return self.position == 0
 
 
+class StoreInfo(Struct, frozen=True):
+    """How much the store holds; ``size_bytes`` of keys and values is bounded by the quota."""
+
+    keys: int
+    size_bytes: int
+    quota_bytes: int  # 0: no bound
+    is_full: bool
+    revision: int
+    compacted_revision: int
+    history_revisions: int
+    history_bytes: int
+    leases: int
+    watchers: int
+
+
 class Change(Struct, frozen=True, gc=False):
     """Everything that one revision did to the keys that somebody watches, in order."""
 

@@ -138,6 +138,43 @@ class Settings(BaseSettings):
     outcomes_age_s_max: int = Field(
         3600, ge=1, le=366 * 86_400, description="How long outcomes of commands are kept, seconds."
     )
+    history_revisions_max: int = Field(
+        100_000,
+        ge=1000,
+        le=100_000_000,
+        description="How many past revisions can be read and watched.",
+    )
+    history_age_s_max: int = Field(
+        3600, ge=1, le=366 * 86_400, description="How old past revisions may get, seconds."
+    )
+    history_bytes_max: int = Field(
+        64 * MIB,
+        ge=MIB,
+        le=1 << 40,
+        description="Bytes of keys and values that are kept of the past.",
+    )
+    quota_bytes: int = Field(
+        2048 * MIB,
+        ge=0,
+        le=1 << 44,
+        description="Bytes of keys and values at which writes are refused until some are deleted; "
+        "0: no bound. Give all nodes the same.",
+    )
+    lease_checkpoint_ms: int = Field(
+        1000,
+        ge=50,
+        le=600_000,
+        description="Longest time by which a change of leader can prolong a lease.",
+    )
+    watchers_max: int = Field(
+        20_000, ge=1, le=1_000_000, description="Watches on this node before new ones get 429."
+    )
+    watch_buffer_events_max: int = Field(
+        10_000,
+        ge=16,
+        le=10_000_000,
+        description="Events that may wait for one watcher before it is cut off.",
+    )
     pending_writes_max: int = Field(
         10_000, ge=1, le=10_000_000, description="Writes that may wait before new ones get 429."
     )

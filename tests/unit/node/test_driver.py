@@ -6,6 +6,7 @@ import pytest
 
 from kvorum.errors import NoLeader, OutcomeUnknown
 from kvorum.mvcc.command import UNSTAMPED, Stamp, decode_batch, encode_batch
+from kvorum.node.options import NodeOptions
 from kvorum.raft.core import COMMITTED_MAX
 from kvorum.raft.messages import (
     AppendEntries,
@@ -211,6 +212,18 @@ async def test_an_idle_leader_does_not_make_a_write_wait() -> None:
         assert len(bench.log.writes) == 1
 
 
+def stamp_of(options: NodeOptions, *, time_ms: int) -> Stamp:
+    return Stamp(
+        time_ms=time_ms,
+        outcomes_count_max=options.outcomes_count_max,
+        outcomes_age_s_max=options.outcomes_age_s_max,
+        history_revisions_max=options.history_revisions_max,
+        history_age_s_max=options.history_age_s_max,
+        history_bytes_max=options.history_bytes_max,
+        quota_bytes=options.quota_bytes,
+    )
+
+
 async def test_a_leaders_batch_carries_its_time_and_retention() -> None:
     async with DriverBench() as bench:
         await bench.lead()
@@ -218,9 +231,7 @@ async def test_a_leaders_batch_carries_its_time_and_retention() -> None:
         _ = bench.service.put("a", b"k", b"1")
         await settle()
         stamp, _ = decode_batch(bench.log.writes[0][1][0].data)
-        assert stamp == Stamp(
-            123_456, bench.options.outcomes_count_max, bench.options.outcomes_age_s_max
-        )
+        assert stamp == stamp_of(bench.options, time_ms=123_456)
 
 
 async def test_a_peers_batch_gets_our_time_and_retention() -> None:
@@ -229,9 +240,7 @@ async def test_a_peers_batch_gets_our_time_and_retention() -> None:
         bench.log_time.observe(123_456)
         await bench.deliver(propose(encode_batch([put_command("x")], Stamp(1, 1, 1))))
         stamp, commands = decode_batch(bench.log.writes[0][1][0].data)
-        assert stamp == Stamp(
-            123_456, bench.options.outcomes_count_max, bench.options.outcomes_age_s_max
-        )
+        assert stamp == stamp_of(bench.options, time_ms=123_456)
         assert [command.request_id for command in commands] == ["x"]
         [response] = bench.sent(ProposeResponse)
         assert (response.ticket, response.entry) == (7, eid(1, 2))
