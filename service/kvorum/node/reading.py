@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from kvorum.errors import Forbidden, InvalidRequest, LeaseNotFound, TooLarge
+from kvorum.mvcc.leases import Lease
 from kvorum.mvcc.outcome import INTERNAL_KEY_MESSAGE, Outcome
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.state_machine import StateMachine
