@@ -1,0 +1,221 @@
+"""A watch: the changes of some keys, in order, each exactly once, for one reader.
+
+A watch is in one of two states. *Behind*, it reads the history, a slice at a time, when its
+reader asks for more; nothing is kept for it meanwhile. *Level*, it waits in a feed that it
+shares with everybody who watches the same keys (see :mod:`kvorum.node.watch_feed`). A reader
+that does not come for what waits there is cut off: it can watch on from the history.
+"""
+
+import asyncio
+from asyncio import Future
+from collections import deque
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from kvorum.errors import WatchEnded
+from kvorum.node.views import Change
+from kvorum.node.watch_feed import (
+    TAKE_BYTES_MAX,
+    TAKE_CHANGES_MAX,
+    Feed,
+    Link,
+    Selector,
+    change_bytes,
+)
+
+EndReason = Literal["compacted", "lagging", "stopping", "closed"]
+"""``closed``: by its reader."""
+
+
+class Hub(Protocol):
+    """What a watch needs of its hub."""
+
+    @property
+    def level(self) -> int:
+        """Everything up to this revision is in the feeds."""
+        ...
+
+    def park(self, watch: "Watch", /) -> None:
+        """Wake it when something is there."""
+        ...
+
+    def taken(self, events: int, /) -> None:
+        """A reader took so many."""
+        ...
+
+    def leave(self, watch: "Watch", /) -> None:
+        """It was closed."""
+        ...
+
+
+class Watch:
+    """Made by :meth:`kvorum.node.watch_hub.WatchHub.open`; for one reader, who closes it."""
+
+    __slots__ = ("_end", "_hub", "_link", "_ready", "_waiter", "feed", "is_queued", "position",
+                 "revision", "selector")  # fmt: skip
+
+    def __init__(self, hub: Hub, selector: Selector, *, revision: int, position: int) -> None:
+        """``position``: changes up to this revision are not wanted, or were had before."""
+        self.revision = revision
+        """Of the store when the watch was opened."""
+        self.selector = selector
+        self.position = position
+        self.feed: Feed[Watch] | None = None  # None: behind
+        self.is_queued = False  # for the hub: waits to be served from the history
+        self._hub = hub
+        self._link: Link | None = None  # the first of the feed that was not taken
+        self._ready: deque[Change] = deque()  # from the history; before those of the feed
+        self._waiter: Future[None] | None = None
+        self._end: tuple[EndReason, int] | None = None
+
+    # --- for the reader ------------------------------------------------------------------
+
+    @property
+    def progress(self) -> int:
+        """Nothing at or below this revision is still to come: watch on from the next one."""
+        if self._end is not None:
+            return self.position
+        if self._ready:
+            return self._ready[0].revision - 1
+        if self._link is None:
+            return self.position
+        first = self._skip()
+        return max(self.position, self._hub.level if first is None else first.revision - 1)
+
+    async def next(self, timeout_s: float) -> list[Change]:
+        """What happened since the last call, in order; [] if nothing did within ``timeout_s``.
+
+        A change is never split. Cancelling loses nothing. Raises
+        :class:`~kvorum.errors.WatchEnded`, after which nothing comes any more.
+        """
+        changes = self._take()
+        if changes or self._end is not None:
+            return self._given(changes)
+        assert self._waiter is None, "a watch has one reader"
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        alarm = loop.call_at(deadline_s, self.wake)
+        try:
+            while not changes and self._end is None:
+                self._waiter = loop.create_future()
+                self._hub.park(self)
+                await self._waiter
+                changes = self._take()
+                if loop.time() >= deadline_s:
+                    break
+        finally:
+            self._waiter = None
+            alarm.cancel()
+            if self.feed is not None:
+                self.feed.parked.pop(self, None)
+        return self._given(changes)
+
+    def close(self) -> None:
+        """The reader wants no more. May be called twice."""
+        self._hub.leave(self)
+
+    # --- for the hub -----------------------------------------------------------------------
+
+    @property
+    def is_waiting(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def is_ended(self) -> bool:
+        return self._end is not None
+
+    @property
+    def has_ready(self) -> bool:
+        """Something from the history waits for the reader."""
+        return bool(self._ready)
+
+    @property
+    def waiting(self) -> Link:
+        """Where it is in its feed: at the first change that waits for the reader."""
+        self._skip()
+        assert self._link is not None, "it is in a feed"
+        return self._link
+
+    def wake(self) -> None:
+        """Something is there, or time is up."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def receive(self, changes: Sequence[Change], position: int) -> None:
+        """From the history: all that there is of it for this watch, up to ``position``."""
+        self._ready.extend(changes)
+        self.position = position
+
+    def join(self, feed: "Feed[Watch]") -> None:
+        """It is level: what comes next, comes through the feed."""
+        assert self.feed is None, "a watch is in one feed"
+        self.feed = feed
+        self._link = feed.tail
+        feed.watches[self] = None
+
+    def end(self, reason: EndReason, resume_revision: int) -> None:
+        """Nothing more comes; what waits is dropped, so that it costs no memory."""
+        self.position = self.progress
+        self._end = reason, resume_revision
+        self._link = None
+        self._ready.clear()
+        if self.feed is not None:
+            self.feed.watches.pop(self, None)
+            self.feed.parked.pop(self, None)
+            self.feed = None
+        self.wake()
+
+    # --- parts -----------------------------------------------------------------------------
+
+    def _given(self, changes: list[Change]) -> list[Change]:
+        if changes:
+            self._hub.taken(sum(len(change.events) for change in changes))
+        elif self._end is not None:
+            raise _ended(*self._end)
+        return changes
+
+    def _take(self) -> list[Change]:
+        changes = list[Change]()
+        size_bytes = 0
+        while len(changes) < TAKE_CHANGES_MAX and size_bytes < TAKE_BYTES_MAX:
+            change = self._pop()
+            if change is None:
+                break
+            changes.append(change)
+            size_bytes += change_bytes(change)
+        return changes
+
+    def _pop(self) -> Change | None:
+        if self._ready:
+            return self._ready.popleft()
+        change = self._skip()
+        if change is not None:
+            assert self._link is not None, "the change stands in it"
+            self.position = change.revision
+            self._link = self._link.next
+        return change
+
+    def _skip(self) -> Change | None:
+        """The first change that waits in the feed; those that are not wanted go."""
+        link = self._link
+        while link is not None and link.change is not None:
+            if link.change.revision > self.position:
+                break
+            link = link.next
+        self._link = link
+        return None if link is None else link.change
+
+
+_ENDINGS: dict[EndReason, str] = {
+    "compacted": "changes that this watch has not told yet are forgotten: read the keys anew, "
+    "and watch on from the revision after the one that you read",
+    "lagging": "too many changes waited for the reader: watch on from the revision told here, and "
+    "read faster or watch less",
+    "stopping": "this node stops serving watches: watch on from the revision told here at another "
+    "node",
+    "closed": "this watch was closed",
+}
+
+
+def _ended(reason: EndReason, resume_revision: int) -> WatchEnded:
+    return WatchEnded(_ENDINGS[reason], reason=reason, resume_revision=resume_revision)

@@ -1,0 +1,371 @@
+"""What the reader of a watch sees."""
+
+import asyncio
+
+import pytest
+
+from kvorum.errors import Compacted, InvalidRequest, Overloaded, Rejected, WatchEnded
+from kvorum.mvcc.query import KeyRange, prefix_range, single_key
+from kvorum.node.views import Change
+from kvorum.node.watching import Watch
+from tests.support.fake_history import HubKit
+
+ALL = prefix_range(b"")
+SOON_S = 0.01
+LONG_S = 30
+
+
+def revisions(changes: list[Change]) -> list[int]:
+    return [change.revision for change in changes]
+
+
+async def take(watch: Watch, revision: int) -> list[Change]:
+    """Everything up to ``revision``, which must concern the watch."""
+    changes = list[Change]()
+    while not changes or changes[-1].revision < revision:
+        more = await watch.next(LONG_S)
+        assert more, f"nothing after {revisions(changes)}"
+        changes += more
+    return changes
+
+
+async def ended(watch: Watch) -> WatchEnded:
+    try:
+        while await watch.next(LONG_S):
+            pass
+    except WatchEnded as end:
+        return end
+    raise AssertionError("nothing came for a long time, instead of the end")
+
+
+@pytest.fixture
+async def kit() -> HubKit:
+    return HubKit()
+
+
+class TestWhatIsTold:
+    async def test_only_what_comes_after_the_present(self, kit: HubKit) -> None:
+        kit.put(b"a")
+        watch = kit.hub.open(ALL)
+        assert watch.revision == 1
+        kit.put(b"b")
+        assert revisions(await watch.next(LONG_S)) == [2]
+
+    async def test_what_was_applied_but_not_handed_out_when_it_began_is_not_told(
+        self, kit: HubKit
+    ) -> None:
+        first = kit.hub.open(ALL)
+        kit.put(b"a")  # the turn that hands it out has not come yet
+        second = kit.hub.open(ALL)
+        kit.put(b"b")
+        assert revisions(await take(first, 2)) == [1, 2]
+        assert revisions(await second.next(LONG_S)) == [2]
+
+    async def test_from_a_revision_of_the_past_on_into_the_present(self, kit: HubKit) -> None:
+        for _ in range(5):
+            kit.put(b"a")
+        watch = kit.hub.open(ALL, from_revision=3)
+        assert revisions(await take(watch, 5)) == [3, 4, 5]
+        kit.put(b"a")
+        assert revisions(await watch.next(LONG_S)) == [6]
+
+    async def test_a_revision_that_is_not_there_yet_is_waited_for(self, kit: HubKit) -> None:
+        watch = kit.hub.open(ALL, from_revision=4)
+        for _ in range(3):
+            kit.put(b"a")
+        assert await watch.next(SOON_S) == []
+        kit.put(b"a")
+        assert revisions(await watch.next(LONG_S)) == [4]
+
+    @pytest.mark.parametrize("from_revision", [None, 1])
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [
+            (single_key(b"ab"), [2]),
+            (single_key(b""), []),
+            (prefix_range(b"a"), [1, 2, 3]),
+            (prefix_range(b"abcd"), []),
+            (prefix_range(b""), [1, 2, 3, 4, 5]),
+            (prefix_range(b"\xff"), [5]),
+            (KeyRange(b"ab", b"b"), [2, 3]),
+            (KeyRange(b"abc", None), [3, 4, 5]),
+            (KeyRange(b"b", b"a"), []),
+        ],
+    )
+    async def test_of_its_keys_alone(
+        self, kit: HubKit, keys: KeyRange, told: list[int], from_revision: int | None
+    ) -> None:
+        watch = kit.hub.open(keys) if from_revision is None else None
+        for key in (b"a", b"ab", b"abc", b"b", b"\xff"):
+            kit.put(key)
+        watch = watch or kit.hub.open(keys, from_revision=from_revision)
+        changes = await watch.next(LONG_S if told else SOON_S)
+        assert revisions(changes) == told
+        assert watch.progress == 5
+
+    @pytest.mark.parametrize("from_revision", [None, 1])
+    async def test_puts_or_deletes_alone(self, kit: HubKit, from_revision: int | None) -> None:
+        opened = from_revision is None
+        if opened:
+            puts, deletes = kit.hub.open(ALL, deletes=False), kit.hub.open(ALL, puts=False)
+        kit.put(b"a")
+        kit.write((b"a", None))
+        kit.write((b"b", b"1"), (b"c", b"2"))
+        kit.write((b"b", None), (b"c", b"3"))
+        if not opened:
+            puts = kit.hub.open(ALL, deletes=False, from_revision=1)
+            deletes = kit.hub.open(ALL, puts=False, from_revision=1)
+        assert [len(change.events) for change in await take(puts, 4)] == [1, 2, 1]
+        assert revisions(await take(deletes, 4)) == [2, 4]
+
+    @pytest.mark.parametrize("from_revision", [None, 2])
+    async def test_one_revision_is_one_change(self, kit: HubKit, from_revision: int | None) -> None:
+        watch = kit.hub.open(prefix_range(b"k")) if from_revision is None else None
+        kit.put(b"x")
+        kit.write((b"k2", b"1"), (b"x", b"1"), (b"k1", b"1"))
+        kit.write((b"k1", None), (b"k2", b"2"))
+        watch = watch or kit.hub.open(prefix_range(b"k"), from_revision=from_revision)
+        first, second = await take(watch, 3)
+        assert [event.key for event in first.events] == [b"k2", b"k1"]
+        assert [event.key for event in second.events] == [b"k1", b"k2"]
+        assert second.events[0].record is None
+        assert second.events[1].previous == first.events[0].record
+
+    async def test_much_comes_in_pieces(self, kit: HubKit) -> None:
+        watch = kit.hub.open(ALL)
+        late = 700
+        for _ in range(late):
+            kit.put(b"a")
+        first = await watch.next(LONG_S)
+        assert 0 < len(first) < late
+        assert revisions(first + await take(watch, late)) == list(range(1, late + 1))
+
+    async def test_a_large_value_comes_alone(self, kit: HubKit) -> None:
+        watch = kit.hub.open(ALL)
+        for _ in range(3):
+            kit.put(b"a", b"x" * 300_000)
+        assert revisions(await watch.next(LONG_S)) == [1]
+
+    async def test_events_are_shared_not_copied(self, kit: HubKit) -> None:
+        watches = [kit.hub.open(ALL), kit.hub.open(ALL), kit.hub.open(prefix_range(b"a"))]
+        kit.put(b"a")
+        changes = [(await watch.next(LONG_S))[0] for watch in watches]
+        assert changes[0] is changes[1]
+        assert changes[0].events[0] is changes[2].events[0] is kit.history.all[0]
+
+
+class TestWaiting:
+    async def test_nothing_in_time(self, kit: HubKit) -> None:
+        watch = kit.hub.open(single_key(b"a"))
+        kit.put(b"b")
+        assert await watch.next(SOON_S) == []
+        assert await watch.next(0) == []
+
+    async def test_woken_by_what_concerns_it(self, kit: HubKit) -> None:
+        watch = kit.hub.open(single_key(b"a"))
+        reader = asyncio.create_task(watch.next(LONG_S))
+        await asyncio.sleep(0)
+        kit.put(b"b")
+        kit.put(b"a")
+        assert revisions(await reader) == [2]
+
+    @pytest.mark.parametrize("from_revision", [None, 1])
+    async def test_a_reader_that_is_cancelled_has_taken_nothing(
+        self, kit: HubKit, from_revision: int | None
+    ) -> None:
+        if from_revision:
+            kit.put(b"a")
+        watch = kit.hub.open(ALL, from_revision=from_revision)
+        reader = asyncio.create_task(watch.next(LONG_S))
+        await asyncio.sleep(0)
+        if not from_revision:
+            kit.put(b"a")
+        await asyncio.sleep(0)
+        assert not watch.is_waiting, "something is there for it"
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        assert watch.progress == 0
+        assert revisions(await watch.next(LONG_S)) == [1]
+
+
+class TestProgress:
+    async def test_goes_on_with_what_does_not_concern_it(self, kit: HubKit) -> None:
+        watch = kit.hub.open(single_key(b"a"))
+        for _ in range(10):
+            kit.put(b"b")
+        await watch.next(SOON_S)
+        assert watch.progress == 10
+
+    async def test_stops_before_what_was_not_taken(self, kit: HubKit) -> None:
+        watch = kit.hub.open(single_key(b"a"))
+        kit.put(b"b")
+        kit.put(b"b")
+        kit.put(b"a")
+        kit.put(b"b")
+        await asyncio.sleep(0)
+        assert watch.progress == 2
+        await watch.next(LONG_S)
+        assert watch.progress == 4
+
+    async def test_of_a_watch_that_waits_for_the_future(self, kit: HubKit) -> None:
+        watch = kit.hub.open(ALL, from_revision=7)
+        kit.put(b"a")
+        await watch.next(SOON_S)
+        assert watch.progress == 6
+
+    async def test_goes_on_while_it_reads_the_past(self, kit: HubKit) -> None:
+        for _ in range(5000):
+            kit.put(b"b")
+        watch = kit.hub.open(single_key(b"a"), from_revision=10)
+        assert watch.progress == 9
+        await watch.next(SOON_S)
+        assert watch.progress == 5000
+
+
+class TestEnds:
+    async def test_closed_by_its_reader(self, kit: HubKit) -> None:
+        watch = kit.hub.open(ALL)
+        watch.close()
+        watch.close()
+        assert kit.hub.watchers == 0
+        kit.put(b"a")
+        with pytest.raises(WatchEnded):
+            await watch.next(LONG_S)
+
+    async def test_the_node_stops(self, kit: HubKit) -> None:
+        kit.put(b"a")
+        watch, behind = kit.hub.open(ALL), kit.hub.open(ALL, from_revision=1)
+        reader = asyncio.create_task(watch.next(LONG_S))
+        await asyncio.sleep(0)
+        kit.hub.close()
+        with pytest.raises(WatchEnded) as info:
+            await reader
+        assert (info.value.reason, info.value.resume_revision) == ("stopping", 2)
+        assert (await ended(behind)).resume_revision == 1
+        assert kit.hub.watchers == 0
+        with pytest.raises(Rejected, match="stopping"):
+            kit.hub.open(ALL)
+
+    async def test_too_old_from_the_beginning(self, kit: HubKit) -> None:
+        for _ in range(5):
+            kit.put(b"a")
+        kit.history.compact(3)
+        with pytest.raises(Compacted, match="before revision 4") as info:
+            kit.hub.open(ALL, from_revision=3)
+        assert info.value.oldest_revision == 4
+        assert revisions(await take(kit.hub.open(ALL, from_revision=4), 5)) == [4, 5]
+
+    async def test_compacted_before_it_was_read(self, kit: HubKit) -> None:
+        for _ in range(5):
+            kit.put(b"a")
+        watch = kit.hub.open(ALL, from_revision=2)
+        kit.history.compact(4)
+        end = await ended(watch)
+        assert (end.reason, end.resume_revision) == ("compacted", 5)
+        assert kit.hub.watchers == 0
+
+    async def test_what_was_applied_is_told_although_it_is_compacted_at_once(
+        self, kit: HubKit
+    ) -> None:
+        watch = kit.hub.open(ALL)
+        kit.put(b"a")
+        kit.put(b"a")
+        kit.history.compact(2)
+        kit.put(b"a")
+        assert revisions(await take(watch, 3)) == [1, 2, 3]
+
+    async def test_compacted_within_one_entry(self, kit: HubKit) -> None:
+        watch, later = kit.hub.open(ALL), kit.hub.open(ALL, from_revision=3)
+        kit.history.put(b"a")
+        kit.history.put(b"a")
+        kit.history.compact(2)
+        kit.put(b"a")
+        end = await ended(watch)
+        assert (end.reason, end.resume_revision) == ("compacted", 3)
+        assert revisions(await later.next(LONG_S)) == [3]
+
+    async def test_too_slow(self) -> None:
+        kit = HubKit(buffer_events_max=20)
+        slow, quick = kit.hub.open(ALL), kit.hub.open(ALL)
+        kit.put(b"a")
+        assert len(await slow.next(LONG_S)) == 1
+        for _ in range(20):
+            kit.put(b"a")
+            assert len(await quick.next(LONG_S)) >= 1
+        assert slow.progress == 1
+        assert kit.hub.watchers == 2
+        kit.put(b"a")
+        await quick.next(LONG_S)
+        end = await ended(slow)
+        assert (end.reason, end.resume_revision) == ("lagging", 2)
+        assert kit.hub.watchers == 1
+        assert revisions(await take(kit.hub.open(ALL, from_revision=2), 22)) == [*range(2, 23)]
+
+    async def test_too_much_for_all_together(self) -> None:
+        kit = HubKit(buffer_bytes_max=100_000)
+        small, large = kit.hub.open(single_key(b"s")), kit.hub.open(single_key(b"l"))
+        kit.put(b"s", b"x" * 1000)
+        for _ in range(20):
+            kit.put(b"l", b"x" * 4000)
+            await asyncio.sleep(0)
+        end = await ended(large)
+        assert (end.reason, end.resume_revision) == ("lagging", 2)
+        assert revisions(await small.next(LONG_S)) == [1]
+
+    async def test_what_was_taken_does_not_count(self) -> None:
+        kit = HubKit(buffer_bytes_max=20_000, buffer_events_max=20)
+        watch = kit.hub.open(ALL)
+        for _ in range(100):
+            kit.put(b"a", b"x" * 1000)
+            assert len(await watch.next(LONG_S)) == 1
+
+
+class TestRestored:
+    async def test_goes_on_where_the_history_reaches_back(self, kit: HubKit) -> None:
+        watch = kit.hub.open(ALL)
+        kit.put(b"a")
+        for _ in range(4):
+            kit.history.put(b"a")
+        kit.history.compact(1)
+        kit.hub.restored()
+        assert revisions(await take(watch, 5)) == [1, 2, 3, 4, 5]
+
+    async def test_ends_where_it_does_not(self, kit: HubKit) -> None:
+        watch, late = kit.hub.open(ALL), kit.hub.open(ALL, from_revision=4)
+        kit.put(b"a")
+        for _ in range(4):
+            kit.history.put(b"a")
+        kit.history.compact(3)
+        kit.hub.restored()
+        end = await ended(watch)
+        assert (end.reason, end.resume_revision) == ("compacted", 4)
+        assert revisions(await take(late, 5)) == [4, 5]
+
+
+class TestLimits:
+    async def test_number_of_watches(self) -> None:
+        kit = HubKit(watchers_max=2)
+        first, _second = kit.hub.open(ALL), kit.hub.open(ALL)
+        with pytest.raises(Overloaded, match="2 watches"):
+            kit.hub.open(ALL)
+        first.close()
+        kit.hub.open(ALL)
+
+    async def test_neither_puts_nor_deletes(self, kit: HubKit) -> None:
+        with pytest.raises(InvalidRequest, match="neither"):
+            kit.hub.open(ALL, puts=False, deletes=False)
+
+
+async def test_is_counted(kit: HubKit) -> None:
+    watch, other = kit.hub.open(ALL), kit.hub.open(single_key(b"b"))
+    kit.write((b"a", b"1"), (b"b", b"1"))
+    await watch.next(LONG_S)
+    await other.next(LONG_S)
+    assert kit.sample("kvorum_watchers") == 2
+    assert kit.sample("kvorum_watch_events_sent_total") == 3
+    watch.close()
+    kit.hub.close()
+    assert kit.sample("kvorum_watchers") == 0
+    assert kit.sample("kvorum_watches_ended_total", reason="closed") == 1
+    assert kit.sample("kvorum_watches_ended_total", reason="stopping") == 1
