@@ -17,7 +17,8 @@ Data directory
 ``identity.json`` is written last, after the first segment exists: a directory that has an
 identity always has a log. Format 1 had no ``member_id`` (it was the address) and no ``uid``;
 it is read, and written anew at once. ``rescue`` is there while a new cluster is made of this
-directory (``kvorum.storage.rescue``).
+directory (``kvorum.storage.rescue``), ``restoring`` while a backup is written into it
+(``kvorum.storage.restoring``).
 
 Segments
 ========
@@ -175,4 +176,7 @@ another cluster or another format version is not passed over but refused.
 
 While a snapshot is received, its bytes are in ``index-term-checksum.part``, not synced. After a
 restart the head and all blocks that are sound and in their place count as received.
+
+A backup is such a file under any name and of any cluster: its blocks and its trailer still show
+every damage.
 """

@@ -15,6 +15,7 @@ from kvorum.storage.identity import (
     FormerIdentity,
     Identity,
     read_identity,
+    refuse_unfinished,
     remove_leftover,
     write_identity,
 )
@@ -65,7 +66,7 @@ class DataDirectory:
         """
         given = Identity(FORMAT_VERSION, node_id, address, uid, cluster_id, tuple(members))
         try:
-            _make_directories(fs, path)
+            make_directories(fs, path)
             lock = lock_directory(fs, path)
             try:
                 return cls(fs, path, _settle(fs, path, given, segment_bytes), lock)
@@ -103,11 +104,12 @@ class DataDirectory:
         self._lock.close()
 
 
-def _make_directories(fs: FileSystem, path: Path) -> None:
+def make_directories(fs: FileSystem, path: Path) -> None:
+    """The directory and its parents, durably, as far as they are missing."""
     if fs.exists(path):
         return
     if path.parent != path:
-        _make_directories(fs, path.parent)
+        make_directories(fs, path.parent)
     fs.make_directory(path)
     fs.sync_directory(path.parent)
 
@@ -126,6 +128,7 @@ def _settle(fs: FileSystem, path: Path, given: Identity, segment_bytes: int) -> 
         upgraded = replace(given, cluster_id=recorded.cluster_id, members=recorded.members)
         write_identity(fs, path, upgraded)
         return upgraded
+    refuse_unfinished(path, recorded)
     _check_address(path, (address_of(NodeId(recorded.member_id)),), given)
     if recorded.rescue is None:
         return recorded

@@ -27,7 +27,8 @@ class Identity(
 
     ``member_id`` is its name in the log, ``uid`` that of this very directory, so that one
     made anew in its place is told from it. ``members`` are those of the cluster's first
-    start, none if this node joined a cluster that existed. ``rescue`` is being carried out.
+    start, none if this node joined a cluster that existed. ``rescue`` is being carried out;
+    ``restoring``: of a backup, and nothing in the directory counts yet.
     """
 
     format_version: int
@@ -37,6 +38,7 @@ class Identity(
     cluster_id: str
     members: tuple[str, ...]
     rescue: Rescue | None = None
+    restoring: bool = False
 
 
 class FormerIdentity(Struct, frozen=True, gc=False):
@@ -69,6 +71,15 @@ def read_identity(fs: FileSystem, path: Path) -> Identity | FormerIdentity:
         f"{file} has format version {version}, this release knows only up to {FORMAT_VERSION}. "
         "Use the release that wrote it, or choose another DATA_DIR."
     )
+
+
+def refuse_unfinished(path: Path, identity: Identity) -> None:
+    """Raises DataDirectoryError for a directory in which a restore was interrupted."""
+    if identity.restoring:
+        raise DataDirectoryError(
+            f"a backup was being restored into {path}, and that was interrupted. Run `kvorum "
+            "snapshot restore` again, with the same arguments."
+        )
 
 
 def write_identity(fs: FileSystem, path: Path, identity: Identity) -> None:

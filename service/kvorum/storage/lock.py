@@ -6,12 +6,12 @@ from pathlib import Path
 from kvorum.errors import DataDirectoryError
 from kvorum.storage.fs import File, FileSystem
 
-_LOCK = "LOCK"
+LOCK = "LOCK"
 
 
 def lock_directory(fs: FileSystem, path: Path) -> File:
     """Held until the file is closed. Raises DataDirectoryError if another process holds it."""
-    lock_path = path / _LOCK
+    lock_path = path / LOCK
     lock = fs.lock(lock_path)
     if lock is None:
         owner = fs.read(lock_path).decode(errors="replace").strip() or "unknown"

@@ -24,6 +24,7 @@ from kvorum.storage.identity import (
     Identity,
     Rescue,
     read_identity,
+    refuse_unfinished,
     remove_leftover,
     write_identity,
 )
@@ -100,6 +101,7 @@ def _rescue(fs: FileSystem, path: Path, cluster_id: str, uid: str) -> RescueRepo
             f"{path} was written by an older release: start its node with this one, stop it "
             "again, and then try again"
         )
+    refuse_unfinished(path, identity)
     survey = _Survey(fs, path, identity)
     if identity.rescue is None and identity.cluster_id != cluster_id:
         identity = survey.begin(cluster_id, uid)

@@ -112,10 +112,10 @@ class SnapshotScan:
         self,
         fs: FileSystem,
         path: Path,
-        cluster_ids: Collection[str],
+        cluster_ids: Collection[str] | None,
         expected: Snapshot | None = None,
     ) -> None:
-        """Reads the head, which must name one of ``cluster_ids``."""
+        """Reads the head, which must name one of ``cluster_ids``; None: a backup, of any."""
         self.path = path
         self._expected = expected
         self._reader = fs.open_to_read(path)
@@ -146,7 +146,7 @@ class SnapshotScan:
     def close(self) -> None:
         self._reader.close()
 
-    def _read_head(self, cluster_ids: Collection[str]) -> tuple[Head, int]:
+    def _read_head(self, cluster_ids: Collection[str] | None) -> tuple[Head, int]:
         try:
             content = self._head_bytes()
             head, crc = decode_head(content)
@@ -154,7 +154,7 @@ class SnapshotScan:
             raise ForeignFile(f"{self.path}: {foreign}") from foreign
         except BadSnapshot as bad:
             raise self._damage(str(bad)) from bad
-        if head.cluster_id not in cluster_ids:
+        if cluster_ids is not None and head.cluster_id not in cluster_ids:
             raise ForeignFile(
                 f"{self.path}: it belongs to cluster {head.cluster_id}, this node to cluster "
                 f"{' or '.join(cluster_ids)}"
