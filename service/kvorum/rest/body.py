@@ -1,13 +1,16 @@
 """JSON bodies: bounded, strict, values kept as the bytes that were sent.
 
+What a body may say is told by a :class:`Shape`; its errors name the field by its place, as
+in ``then[3].put.ttlSeconds``.
+
 ``msgspec.Raw`` skips over a value, but its skipping checks everything that
 RFC 8259 asks for (numbers, escapes, surrogate pairs, control characters, no NaN)
 except that strings are UTF-8 and that nesting has a limit. Both are checked here.
 """
 
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -20,15 +23,20 @@ from kvorum.rest.faults import MalformedJson, Position
 ENVELOPE_BYTES_MAX = 4096  # names, braces and white space around the values
 _NAMES_SHOWN_MAX = 5
 _NAME_SHOWN_MAX = 64  # characters
+_PLACE_SHOWN_MAX = 100
+_MESSAGE_SHOWN_MAX = 200
 
 _POSITION = re.compile(r" ?\(byte (\d+)\)$")
+_KINDS = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
+_JSON_TERMS = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "an array",
+    "object": "an object",
+}
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
-
-
-class PutFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """The body of POST and PUT."""
-
-    value: Raw
 
 
 class SwapFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
@@ -52,14 +60,35 @@ class TransferFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 _Fields = TypeVar("_Fields")
 
-_PUT_SHAPE = '{"value": any JSON}'
-_SWAP_SHAPE = '{"oldValue": any JSON, "newValue": any JSON}'
-_MEMBER_SHAPE = '{"address": "host:port"}'
-_TRANSFER_SHAPE = '{"target": "id, address or name"} or {"target": null}'
-_put_decoder = msgspec.json.Decoder(PutFields).decode
-_swap_decoder = msgspec.json.Decoder(SwapFields).decode
-_member_decoder = msgspec.json.Decoder(MemberFields).decode
-_transfer_decoder = msgspec.json.Decoder(TransferFields).decode
+
+class Shape(Generic[_Fields]):
+    """A kind of body: what it decodes to, and how errors describe it.
+
+    ``text`` shows the required members as JSON, with their names in quotes; ``optional``
+    names those that may be there as well.
+    """
+
+    __slots__ = ("decode", "names", "required", "text")
+
+    def __init__(
+        self, fields: type[_Fields], text: str, *optional: str, choice: bool = False
+    ) -> None:
+        """With ``choice`` none of them is required by itself."""
+        self.decode: Callable[[bytes], _Fields] = msgspec.json.Decoder(fields).decode
+        self.text = text
+        named = tuple(re.findall(r'"(\w+)":', text))
+        self.required = () if choice else named
+        self.names = frozenset((*named, *optional))
+
+    def missing(self, members: Iterable[str]) -> list[str]:
+        """Required names that are not there; ``valueBase64`` stands for ``value``."""
+        there = {name.removesuffix("Base64") for name in members} | set(members)
+        return [name for name in self.required if name not in there]
+
+
+_SWAP = Shape(SwapFields, '{"oldValue": any JSON, "newValue": any JSON}')
+_MEMBER = Shape(MemberFields, '{"address": "host:port"}')
+_TRANSFER = Shape(TransferFields, '{"target": "id, address or name"} or {"target": null}')
 _members_decoder = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
@@ -68,24 +97,18 @@ def body_bytes_max(values: int, value_bytes_max: int) -> int:
     return values * value_bytes_max + ENVELOPE_BYTES_MAX
 
 
-def parse_put(body: bytes, value_bytes_max: int) -> bytes:
-    """The JSON text of ``value``; raises ``InvalidRequest`` and ``TooLarge``."""
-    fields = _decoded(_put_decoder, body, _PUT_SHAPE)
-    return _checked(fields.value, "value", value_bytes_max)
-
-
 def parse_swap(body: bytes, value_bytes_max: int) -> tuple[bytes, bytes]:
-    """The JSON texts of ``oldValue`` and ``newValue``; raises as :func:`parse_put`."""
-    fields = _decoded(_swap_decoder, body, _SWAP_SHAPE)
+    """The JSON texts of ``oldValue`` and ``newValue``; raises ``InvalidRequest``, ``TooLarge``."""
+    fields = decoded(body, _SWAP)
     return (
-        _checked(fields.old_value, "oldValue", value_bytes_max),
-        _checked(fields.new_value, "newValue", value_bytes_max),
+        checked_json(fields.old_value, "oldValue", value_bytes_max),
+        checked_json(fields.new_value, "newValue", value_bytes_max),
     )
 
 
 def parse_member(body: bytes) -> str:
     """The canonical address of a new member; raises ``InvalidRequest``."""
-    fields = _decoded(_member_decoder, body, _MEMBER_SHAPE)
+    fields = decoded(body, _MEMBER)
     try:
         return peer_address(_text(fields.address, "address", "localhost:8006"))
     except ValueError as error:
@@ -96,7 +119,7 @@ def parse_transfer(body: bytes) -> str | None:
     """Who shall lead; None, as for an empty body, for whoever is fit. Raises ``InvalidRequest``."""
     if not body:
         return None
-    target = _decoded(_transfer_decoder, body, _TRANSFER_SHAPE).target
+    target = decoded(body, _TRANSFER).target
     return None if bytes(target) == b"null" else _text(target, "target", "Node-2")
 
 
@@ -107,7 +130,8 @@ def _text(raw: Raw, name: str, example: str) -> str:
         raise InvalidRequest(f'{name} must be a string, for example "{example}"') from error
 
 
-def _checked(raw: Raw, name: str, value_bytes_max: int) -> bytes:
+def checked_json(raw: Raw, name: str, value_bytes_max: int) -> bytes:
+    """The text of a value that the decoder has seen; raises ``InvalidRequest``, ``TooLarge``."""
     value = bytes(raw)
     if len(value) > value_bytes_max:
         raise TooLarge(f"{name} has {len(value)} bytes; a value may have at most {value_bytes_max}")
@@ -118,17 +142,18 @@ def _checked(raw: Raw, name: str, value_bytes_max: int) -> bytes:
     return value
 
 
-def _decoded(decode: Callable[[bytes], _Fields], body: bytes, expected: str) -> _Fields:
+def decoded(body: bytes, shape: Shape[_Fields]) -> _Fields:
+    """Raises ``InvalidRequest``, which names what is wrong, and where."""
     try:
         if not body.isascii():
             body.decode()
-        return decode(body)
+        return shape.decode(body)
     except UnicodeDecodeError as error:
-        raise _malformed(body, "not UTF-8", error.start, expected) from error
+        raise _malformed(body, "not UTF-8", error.start, shape.text) from error
     except msgspec.ValidationError as error:
-        raise InvalidRequest(_wrong_fields(body, expected)) from error
+        raise InvalidRequest(_wrong(body, shape, str(error))) from error
     except msgspec.DecodeError as error:
-        raise _malformed(body, *_reason(body, str(error)), expected) from error
+        raise _malformed(body, *_reason(body, str(error)), shape.text) from error
     except RecursionError as error:
         raise InvalidRequest(f"the body is nested deeper than {NESTING_MAX} levels") from error
 
@@ -159,17 +184,33 @@ def _malformed(body: bytes, reason: str, byte: int, expected: str) -> MalformedJ
     )
 
 
-def _wrong_fields(body: bytes, expected: str) -> str:
-    """Names every missing and every unknown member, not only the first."""
+def _wrong(body: bytes, shape: Shape[_Fields], message: str) -> str:
+    """Names every missing and every unknown member, not only the first; or what is amiss inside."""
     try:
         members = _members_decoder(body).keys()
     except msgspec.ValidationError:
-        return f"the body is JSON, but not an object; expected {expected}"
-    names = re.findall(r'"(\w+)":', expected)
-    missing = [name for name in names if name not in members]
-    unknown = [name[:_NAME_SHOWN_MAX] for name in members if name not in names]
+        return f"the body is JSON, but not an object; expected {shape.text}"
+    missing = shape.missing(members)
+    unknown = [name[:_NAME_SHOWN_MAX] for name in members if name not in shape.names]
+    if not missing and not unknown:
+        return _misplaced(message)
     problems = [f"missing {name!r}" for name in missing]
     problems += [f"unknown {name!r}" for name in unknown[:_NAMES_SHOWN_MAX]]
     if len(unknown) > _NAMES_SHOWN_MAX:
         problems.append(f"{len(unknown) - _NAMES_SHOWN_MAX} more unknown")
-    return f"the body has the wrong fields: {', '.join(problems)}; expected {expected}"
+    return f"the body has the wrong fields: {', '.join(problems)}; expected {shape.text}"
+
+
+def _misplaced(message: str) -> str:
+    """The decoder's message, with the place first and in JSON's terms."""
+    message, _, place = message.partition(" - at `$")
+    place = place.rstrip("`").lstrip(".")[:_PLACE_SHOWN_MAX] or "the body"
+    kinds = _KINDS.fullmatch(message)
+    if kinds is not None:
+        expected, found = (_in_json_terms(kind) for kind in kinds.groups())
+        return f"{place} must be {expected}, not {found}"
+    return f"{place}: {message[:_MESSAGE_SHOWN_MAX]}"
+
+
+def _in_json_terms(kinds: str) -> str:
+    return " or ".join(_JSON_TERMS.get(kind, kind) for kind in kinds.split(" | "))

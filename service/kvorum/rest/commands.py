@@ -1,13 +1,14 @@
 """``/command/{id}``: what became of a request."""
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from kvorum.mvcc.outcome import READ_MISSING_MESSAGE, SUCCESS_MESSAGE, Outcome
 from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
 from kvorum.rest.answer import Answer
 from kvorum.rest.schemas import CommandAnswer, CommandInfo
+from kvorum.rest.values import value_fields
 
 UNKNOWN_MESSAGE = "request not found"
 
@@ -56,13 +57,17 @@ def _read_info(result: ReadResult) -> CommandInfo:
             success=False,
             revision=result.revision,
         )
+    value, value_base64, content_type = value_fields(record)
     return CommandInfo(
         found=True,
-        value=Raw(record.value),
+        value=_NULL if value is UNSET else value,
+        value_base64=value_base64,
+        content_type=content_type,
         message=SUCCESS_MESSAGE,
         success=True,
         revision=result.revision,
         create_revision=record.create_revision,
         mod_revision=record.mod_revision,
         version=record.version,
+        lease=record.lease or UNSET,
     )

@@ -15,23 +15,56 @@ from kvorum.rest.faults import UnsupportedMediaType
 _LIST_MARK = re.compile(rb'\\.|"|,', re.DOTALL)
 _SF_STRING = re.compile(rb'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_WEIGHT = re.compile(rb"(?:^|;)\s*[qQ]=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
+_MEDIA_TYPE = re.compile(
+    rb"[\w!#$&^.+-]+/[\w!#$&^.+-]+"
+    rb"(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$%&'*^`|~.+-]+|\"[\x20\x21\x23-\x5b\x5d-\x7e]*\"))*"
+)
+_MEDIA_TYPE_BYTES_MAX = 200
+_FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+
+
+_KNOWN = frozenset(
+    {
+        b"accept",
+        b"content-type",
+        b"content-length",
+        b"content-encoding",
+        b"idempotency-key",
+        b"if-match",
+        b"if-none-match",
+        b"prefer",
+    }
+)
+_ANYTHING = (b"", b"*/*", b"application/json")
 
 
 class RequestHead(Struct, gc=False):
-    """The headers of one request, raw; empty if absent."""
+    """The headers of one request, raw; empty if absent, joined by commas if they come twice."""
 
     content_type: bytes = b""
     content_encoding: bytes = b""
     content_length: bytes = b""
+    accept: bytes = b""
+    if_match: bytes = b""
+    if_none_match: bytes = b""
     idempotency_keys: tuple[bytes, ...] = ()
     preferences: tuple[bytes, ...] = ()
+
+    @property
+    def is_conditional(self) -> bool:
+        return bool(self.if_match or self.if_none_match)
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     """Pick them out of an ASGI scope's headers, whose names are in lower case."""
     head = RequestHead()
     for name, value in headers:
-        if name == b"content-type":
+        if name not in _KNOWN:
+            continue
+        if name == b"accept":
+            head.accept = _joined(head.accept, value)
+        elif name == b"content-type":
             head.content_type = value
         elif name == b"content-length":
             head.content_length = value
@@ -41,7 +74,46 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
             head.preferences += (value,)
         elif name == b"content-encoding":
             head.content_encoding = value
+        elif name == b"if-match":
+            head.if_match = _joined(head.if_match, value)
+        else:
+            head.if_none_match = _joined(head.if_none_match, value)
     return head
+
+
+def _joined(former: bytes, value: bytes) -> bytes:
+    return b"%b, %b" % (former, value) if former else value
+
+
+def prefers_raw(accept: bytes) -> bool:
+    """Whether ``Accept`` (RFC 9110 §12.5.1) asks for a value's own bytes, not JSON about it.
+
+    It does if it leaves no room for JSON, or names application/octet-stream with a higher
+    weight. Browsers name many types and then anything: that is room for JSON.
+    """
+    if accept in _ANYTHING:
+        return False
+    json_weight = bytes_weight = 0.0
+    for element in _list_elements(accept):
+        media_range, _, parameters = element.partition(b";")
+        media_range = media_range.strip().lower()
+        if not media_range:
+            continue
+        weight = _weight(parameters)
+        if media_range in (b"*/*", b"application/*") or _is_json(media_range):
+            json_weight = max(json_weight, weight)
+        elif media_range == b"application/octet-stream":
+            bytes_weight = weight
+    return json_weight == 0 or bytes_weight > json_weight
+
+
+def _weight(parameters: bytes) -> float:
+    match = _WEIGHT.search(parameters)
+    return float(match[1]) if match else 1.0
+
+
+def _is_json(media_type: bytes) -> bool:
+    return media_type == b"application/json" or media_type.endswith(b"+json")
 
 
 def prefers_async(values: Sequence[bytes]) -> bool:
@@ -101,22 +173,49 @@ def _unquoted(field: bytes) -> bytes:
     return re.sub(rb"\\(.)", rb"\1", match[1])
 
 
+def is_raw(content_type: bytes) -> bool:
+    """Whether a body of this type is to be stored as it is.
+
+    A form is not: it is what clients send that were not told what they send.
+    """
+    if not content_type or content_type == b"application/json":
+        return False
+    media_type = content_type.partition(b";")[0].strip().lower()
+    return not _is_json(media_type) and media_type not in _FORMS
+
+
 def check_json_body(head: RequestHead) -> None:
     """Raises :class:`UnsupportedMediaType` if the body says that it is not plain JSON."""
     content_type = head.content_type
     if content_type and content_type != b"application/json":
         media_type = content_type.partition(b";")[0].strip().lower()
-        if media_type != b"application/json" and not media_type.endswith(b"+json"):
+        if not _is_json(media_type):
             raise UnsupportedMediaType(
                 f"the body is declared as {_shown(media_type)}, but only JSON is understood; "
                 "send the header Content-Type: application/json "
                 "(with curl: -H 'Content-Type: application/json')"
             )
+    check_encoding(head)
+
+
+def check_encoding(head: RequestHead) -> None:
+    """Raises :class:`UnsupportedMediaType` for a compressed body."""
     if head.content_encoding not in (b"", b"identity"):
         raise UnsupportedMediaType(
             f"the body is encoded as {_shown(head.content_encoding)}; send it plain, "
             "without Content-Encoding"
         )
+
+
+def parse_media_type(text: bytes, where: str) -> str:
+    """As it will be sent back; raises ``InvalidRequest`` for what is no media type."""
+    text = text.strip()
+    if len(text) > _MEDIA_TYPE_BYTES_MAX or not _MEDIA_TYPE.fullmatch(text):
+        raise InvalidRequest(
+            f"{where} {_shown(text)!r} is no media type of at most {_MEDIA_TYPE_BYTES_MAX} bytes, "
+            "for example image/png"
+        )
+    return text.decode("ascii")
 
 
 def _shown(value: bytes) -> str:

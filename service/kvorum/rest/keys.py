@@ -1,7 +1,8 @@
 """``/key/{key}``: from a request to a call of the service, and from its result to an answer.
 
 The one implementation of these routes. ``hot`` calls it for every request it gets
-from the server, ``controllers.keys`` from within Litestar.
+from the server, ``controllers.keys`` from within Litestar. A plain request, without query
+and conditions, takes the short way; what others ask for is in ``key_wishes``.
 """
 
 import logging
@@ -9,48 +10,54 @@ from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
-from urllib.parse import parse_qs
 
 from litestar.types import HTTPScope, Receive
-from msgspec import Struct
+from msgspec import UNSET, UnsetType
 
-from kvorum.errors import InvalidRequest
-from kvorum.mvcc.outcome import Outcome
+from kvorum.errors import Compacted
+from kvorum.mvcc.command import Compare, DeleteOp, Field, PutOp, Relation
+from kvorum.mvcc.outcome import Outcome, Status
+from kvorum.mvcc.record import Record
 from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
 from kvorum.rest.answer import Answer
-from kvorum.rest.body import body_bytes_max, parse_put, parse_swap
+from kvorum.rest.body import body_bytes_max, parse_swap
+from kvorum.rest.exchange import Desk, Exchange
 from kvorum.rest.faults import MethodNotAllowed
-from kvorum.rest.headers import (
-    RequestHead,
-    check_json_body,
-    declared_length,
-    parse_idempotency_key,
-    prefers_async,
-    read_head,
+from kvorum.rest.headers import is_raw, prefers_async, prefers_raw, read_head
+from kvorum.rest.key_answers import (
+    accepted_answer,
+    mismatch_answer,
+    missing_answer,
+    raw_answer,
+    read_answer,
+    unchanged_answer,
+    unmet_answer,
+    unread_answer,
+    write_answer,
 )
-from kvorum.rest.key_answers import accepted_answer, read_answer, write_answer
-from kvorum.rest.locations import parse_key, shown_path
+from kvorum.rest.key_wishes import (
+    NO_READ_WISHES,
+    NO_WRITE_WISHES,
+    WriteWishes,
+    read_wishes,
+    write_wishes,
+)
+from kvorum.rest.locations import parse_key
+from kvorum.rest.new_value import NewValue, parse_put, raw_value
 from kvorum.rest.options import RestOptions
-from kvorum.rest.problems import INTERNAL, Context, kind_of, problem_of
-from kvorum.rest.reader import BodyReader
+from kvorum.rest.preconditions import failed, is_known
+from kvorum.rest.problems import refusal_of
+from kvorum.rest.schemas import KeyValue
+from kvorum.rest.values import key_value
 
 ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-_DISCARDED_BYTES_MAX = 16 << 20
+_BASE64_GROWTH = 4 / 3
+
 _Result = TypeVar("_Result", Outcome, ReadResult)
 
 _logger = logging.getLogger(__name__)
-
-
-class Exchange(Struct, gc=False):
-    """One request while it is being answered."""
-
-    scope: HTTPScope
-    receive: Receive
-    head: RequestHead
-    key: bytes = b""
-    request_id: str = ""
 
 
 class KeyApi:
@@ -59,7 +66,9 @@ class KeyApi:
     def __init__(self, service: KvService, options: RestOptions) -> None:
         self._service = service
         self._options = options
-        self._bodies = BodyReader(options)
+        self._put_bytes_max = body_bytes_max(1, int(options.value_bytes_max * _BASE64_GROWTH) + 4)
+        self._swap_bytes_max = body_bytes_max(2, options.value_bytes_max)
+        self.desk = Desk(service, options)
         self._handlers: Mapping[str, Callable[[Exchange], Awaitable[Answer]]] = MappingProxyType(
             {
                 "GET": self._get,
@@ -78,57 +87,131 @@ class KeyApi:
             handler = self._handlers.get(scope["method"], _refuse_method)
             exchange.key = parse_key(scope["raw_path"], self._options.key_bytes_max)
             return await handler(exchange)
-        except Exception as error:
-            if kind_of(error) is INTERNAL:
-                _logger.exception("unexpected error while answering %s", scope["method"])
-            return self._problem(error, exchange)
+        except Exception as error:  # noqa: BLE001 - every one becomes an answer
+            return self.desk.failed(error, exchange)
 
-    def _problem(self, error: Exception, exchange: Exchange) -> Answer:
-        path = shown_path(exchange.scope["raw_path"])
-        context = Context(path, self._service.leadership(), exchange.request_id)
-        answer = problem_of(error, context)
-        if answer.status == 413 and not _worth_discarding(exchange.head):
-            # The server would read on and throw away what follows.
-            return Answer(
-                413, answer.body, answer.media_type, (*answer.headers, (b"connection", b"close"))
-            )
-        return answer
-
-    async def _put(self, exchange: Exchange) -> Answer:
-        body = await self._body(exchange, values=1)
-        value = parse_put(body, self._options.value_bytes_max)
-        request_id = self._begin(exchange)
-        return await self._written(exchange, self._service.put(request_id, exchange.key, value))
-
-    async def _swap(self, exchange: Exchange) -> Answer:
-        body = await self._body(exchange, values=2)
-        expected, value = parse_swap(body, self._options.value_bytes_max)
-        request_id = self._begin(exchange)
-        outcome = self._service.compare_and_set(request_id, exchange.key, expected, value)
-        return await self._written(exchange, outcome)
-
-    async def _delete(self, exchange: Exchange) -> Answer:
-        request_id = self._begin(exchange)
-        return await self._written(exchange, self._service.delete(request_id, exchange.key))
+    # --- reads -------------------------------------------------------------------------
 
     async def _get(self, exchange: Exchange) -> Answer:
-        stale = wants_stale(exchange.scope["query_string"])
-        request_id = self._begin(exchange)
-        if stale:  # answered from memory: a preference for respond-async has no use
+        query = exchange.scope["query_string"]
+        wishes = read_wishes(query) if query else NO_READ_WISHES
+        request_id = self.desk.begin(exchange)
+        if wishes.revision:  # not kept: a preference for respond-async has no use
+            result = await self._service.read_at(
+                request_id, exchange.key, wishes.revision, stale=wishes.stale
+            )
+        elif wishes.stale:  # answered from memory: nor has it here
             result = self._service.get_stale(request_id, exchange.key)
         else:
             future = self._service.get(request_id, exchange.key)
             if exchange.head.preferences and prefers_async(exchange.head.preferences):
                 return self._accepted(exchange, future)
             result = await future
-        path = exchange.scope["raw_path"]
-        return read_answer(result, self._service.leadership(), path)
+        return self._shown(exchange, result)
 
-    async def _written(self, exchange: Exchange, future: "Future[Outcome]") -> Answer:
+    def _shown(self, exchange: Exchange, result: ReadResult) -> Answer:
+        record, head = result.record, exchange.head
+        if record is None:
+            return unread_answer(result, self.desk.context(exchange))
+        if head.if_none_match and is_known(head.if_none_match, record.mod_revision):
+            return unchanged_answer(record)
+        if head.accept and prefers_raw(head.accept):
+            return raw_answer(record, result.revision)
+        return read_answer(result, record, self._service.leadership())
+
+    # --- writes ------------------------------------------------------------------------
+
+    async def _put(self, exchange: Exchange) -> Answer:
+        new = await self._new_value(exchange)
+        wishes = NO_WRITE_WISHES
+        if exchange.scope["query_string"] or exchange.head.is_conditional:
+            wishes = self._wishes(exchange, is_put=True)
+            new = wishes.kept_by(new)
+        request_id = self.desk.begin(exchange)
+        if wishes.compares:
+            op = PutOp(exchange.key, new.value, new.lease, new.ttl_ms, new.content_type)
+            future = self._service.write(request_id, wishes.compares, (op,))
+        else:
+            future = self._service.put(
+                request_id,
+                exchange.key,
+                new.value,
+                lease=new.lease,
+                ttl_ms=new.ttl_ms,
+                content_type=new.content_type,
+            )
+        return await self._written(exchange, future, wishes)
+
+    async def _new_value(self, exchange: Exchange) -> NewValue:
+        content_type, value_bytes_max = exchange.head.content_type, self._options.value_bytes_max
+        if is_raw(content_type) and exchange.scope["method"] == "PUT":
+            body = await self.desk.raw_body(exchange)
+            return raw_value(body, content_type, value_bytes_max)
+        return parse_put(await self.desk.json_body(exchange, self._put_bytes_max), value_bytes_max)
+
+    async def _swap(self, exchange: Exchange) -> Answer:
+        body = await self.desk.json_body(exchange, self._swap_bytes_max)
+        expected, value = parse_swap(body, self._options.value_bytes_max)
+        key, wishes = exchange.key, self._wishes(exchange)
+        request_id = self.desk.begin(exchange)
+        if not wishes.compares:
+            future = self._service.compare_and_set(request_id, key, expected, value)
+            return await self._written(exchange, future, wishes)
+        holds = Compare(key, Field.VALUE, Relation.EQUAL, expected)
+        future = self._service.write(request_id, (*wishes.compares, holds), (PutOp(key, value),))
+        return await self._written(exchange, future, wishes)
+
+    async def _delete(self, exchange: Exchange) -> Answer:
+        key, wishes = exchange.key, self._wishes(exchange)
+        request_id = self.desk.begin(exchange)
+        if not wishes.compares:
+            future = self._service.delete(request_id, key)
+        else:
+            future = self._service.write(request_id, wishes.compares, (DeleteOp(key),))
+        return await self._written(exchange, future, wishes)
+
+    def _wishes(self, exchange: Exchange, *, is_put: bool = False) -> WriteWishes:
+        query, head = exchange.scope["query_string"], exchange.head
+        if not query and not head.is_conditional:
+            return NO_WRITE_WISHES
+        return write_wishes(query, head, exchange.key, is_put=is_put)
+
+    # --- outcomes ----------------------------------------------------------------------
+
+    async def _written(
+        self, exchange: Exchange, future: "Future[Outcome]", wishes: WriteWishes
+    ) -> Answer:
         if exchange.head.preferences and prefers_async(exchange.head.preferences):
             return self._accepted(exchange, future)
         outcome = await future
-        return write_answer(outcome, self._service.leadership(), exchange.scope["raw_path"])
+        if outcome.status is not Status.SUCCESS:
+            return self._refused(exchange, outcome, wishes)
+        if wishes.compares and not outcome.changed:  # a deletion that met nothing
+            return missing_answer(outcome, exchange.key, self.desk.context(exchange))
+        previous = self._previous(outcome, exchange.key) if wishes.previous else UNSET
+        return write_answer(outcome, self._service.leadership(), previous)
+
+    def _refused(self, exchange: Exchange, outcome: Outcome, wishes: WriteWishes) -> Answer:
+        context = self.desk.context(exchange)
+        if outcome.status is not Status.OTHERWISE:
+            return refusal_of(outcome, context)
+        record = self._record_before(outcome, exchange.key)
+        if record is UNSET or failed(wishes.compares, record):
+            return unmet_answer(outcome, record, context)
+        if record is None:  # what is left is a PATCH whose value does not match
+            return missing_answer(outcome, exchange.key, context)
+        return mismatch_answer(outcome, context)
+
+    def _previous(self, outcome: Outcome, key: bytes) -> KeyValue | UnsetType | None:
+        record = self._record_before(outcome, key)
+        return key_value(key, record) if isinstance(record, Record) else record
+
+    def _record_before(self, outcome: Outcome, key: bytes) -> Record | UnsetType | None:
+        """UNSET if nobody knows any more: the outcome is that of an earlier attempt."""
+        try:
+            return self._service.previous(outcome, key)
+        except Compacted:
+            return UNSET
 
     def _accepted(self, exchange: Exchange, future: "Future[_Result]") -> Answer:
         if future.done():
@@ -137,18 +220,6 @@ class KeyApi:
             future.add_done_callback(_log_lost_failure)
         return accepted_answer(exchange.request_id, self._service.leadership())
 
-    async def _body(self, exchange: Exchange, values: int) -> bytes:
-        check_json_body(exchange.head)
-        bytes_max = body_bytes_max(values, self._options.value_bytes_max)
-        return await self._bodies.read(exchange.receive, declared_length(exchange.head), bytes_max)
-
-    def _begin(self, exchange: Exchange) -> str:
-        keys = exchange.head.idempotency_keys
-        exchange.request_id = (
-            parse_idempotency_key(keys) if keys else self._service.new_request_id()
-        )
-        return exchange.request_id
-
 
 async def _refuse_method(exchange: Exchange) -> Answer:
     raise MethodNotAllowed(exchange.scope["method"], ALLOWED)
@@ -156,27 +227,6 @@ async def _refuse_method(exchange: Exchange) -> Answer:
 
 async def _options(_: Exchange) -> Answer:
     return Answer(204, b"", headers=((b"allow", ALLOWED.encode("ascii")),))
-
-
-def wants_stale(query: bytes) -> bool:
-    """Reads ``consistency``; raises ``InvalidRequest`` for values other than the two."""
-    if not query:
-        return False
-    try:
-        values = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20)
-    except ValueError as error:
-        raise InvalidRequest("the query has more than 20 parameters") from error
-    chosen = values.get("consistency", ["linearizable"])
-    for value in chosen:
-        if value not in ("linearizable", "stale"):
-            raise InvalidRequest(
-                f"consistency={value[:40]!r} is unknown; choose linearizable or stale"
-            )
-    return chosen[-1] == "stale"
-
-
-def _worth_discarding(head: RequestHead) -> bool:
-    return head.content_length.isdigit() and int(head.content_length) <= _DISCARDED_BYTES_MAX
 
 
 def _log_lost_failure(future: "Future[_Result]") -> None:

@@ -49,6 +49,12 @@ def parse_key(raw_path: bytes, key_bytes_max: int) -> bytes:
     return key
 
 
+def broken_escape(text: bytes) -> int | None:
+    """Where a percent sign stands that two hexadecimal digits do not follow; None if nowhere."""
+    broken = _BROKEN_ESCAPE.search(text)
+    return broken.start() if broken else None
+
+
 def parse_command(raw_path: bytes) -> str:
     """The request id that ``/command/…`` names; raises ``InvalidRequest``."""
     return parse_request_id(_decoded(raw_path, COMMAND_PREFIX), "the request id")
@@ -62,10 +68,10 @@ def _decoded(raw_path: bytes, prefix: bytes) -> bytes:
     rest = raw_path[len(prefix) :]
     if b"%" not in rest:
         return rest
-    broken = _BROKEN_ESCAPE.search(rest)
+    broken = broken_escape(rest)
     if broken is not None:
         raise InvalidRequest(
-            f"the path has a % at byte {len(prefix) + broken.start()} that two hexadecimal "
+            f"the path has a % at byte {len(prefix) + broken} that two hexadecimal "
             "digits do not follow; write %25 for a percent sign"
         )
     return unquote_to_bytes(rest)

@@ -155,27 +155,30 @@ def refusal_of(
     outcome: Outcome,
     context: Context,
     *,
+    message: str = "",
     detail: str = "",
     kind: Kind | None = None,
     mod_revision: int | UnsetType = UNSET,
 ) -> Answer:
     """The answer to a write that ended in another status than SUCCESS.
 
-    ``detail`` says more than the outcome's message; ``kind`` is the status's own unless given.
+    ``kind`` and ``message`` are the outcome's own unless given; ``detail`` says more than the
+    message.
     """
     kind = kind or OUTCOME_KINDS[outcome.status]
+    message = message or outcome.message
     problem = Problem(
         type=kind.type_uri,
         title=kind.title,
         status=kind.status,
-        detail=(detail := detail or outcome.message),
+        detail=(detail := detail or message),
         error=detail,
         instance=context.path,
         is_leader=context.leadership.is_leader,
         leader_id=context.leadership.leader_id,
         request_id=outcome.request_id,
         success=False,
-        message=outcome.message,
+        message=message,
         revision=outcome.revision,
         mod_revision=mod_revision,
     )

@@ -2,20 +2,19 @@
 
 import asyncio
 from asyncio import Future
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from kvorum.errors import Conflict, Forbidden
-from kvorum.mvcc.command import (
-    Command,
-    CompareAndSet,
-    Delete,
-    Put,
-    Stamp,
-    encode_batch,
-    encode_command,
-)
-from kvorum.mvcc.outcome import INTERNAL_KEY_MESSAGE, Outcome
+from kvorum.errors import Conflict
+from kvorum.mvcc.command import Command, Stamp, encode_batch, encode_command
+from kvorum.mvcc.outcome import Outcome
 from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.claims import Claims
+from kvorum.node.fence import Fence
+from kvorum.node.leadership import LeadershipWatch
+from kvorum.node.log_time import LogTime
+from kvorum.node.proposals import Proposals
+from kvorum.node.reading import Reading
+from kvorum.node.reads import Reads, Waiter
 from kvorum.node.service import KvService
 from kvorum.node.views import (
     ClusterInfo,
@@ -28,6 +27,8 @@ from kvorum.node.views import (
     ReadResult,
     Staleness,
 )
+from kvorum.node.writing import Writing
+from kvorum.raft.core import Core
 from kvorum.raft.membership import (
     Change,
     ChangeRefused,
@@ -37,18 +38,62 @@ from kvorum.raft.membership import (
     leave_joint,
 )
 from kvorum.raft.types import Index, NodeId
+from tests.unit.node.fakes import FakeClock, options
 
 INTERNAL_KEY = b"_executed"
-_STAMP = Stamp(time_ms=1, outcomes_count_max=1000, outcomes_age_s_max=3600)
+_OPTIONS = options(internal_key=INTERNAL_KEY, key_bytes_max=2000, value_bytes_max=1 << 22)
+_STAMP = Stamp(
+    time_ms=1,
+    outcomes_count_max=1000,
+    outcomes_age_s_max=3600,
+    history_revisions_max=1000,
+    history_age_s_max=3600,
+    history_bytes_max=1 << 24,
+)
 
 _T = TypeVar("_T")
 
 
+class FakeFence:
+    """Raises what the test wants every call to raise."""
+
+    def __init__(self, service: "FakeService") -> None:
+        self._service = service
+
+    def check(self) -> None:
+        if self._service.raised is not None:
+            raise self._service.raised
+
+
+class FakeReads:
+    """Reads are served at once, unless they are held or fail."""
+
+    def __init__(self, service: "FakeService") -> None:
+        self._service = service
+
+    def submit(self, waiter: Waiter) -> None:
+        self._service.serve(waiter)
+
+
+def _settle(waiter: Waiter, turn: "Future[None]") -> None:
+    if waiter.future.done():
+        return
+    failure = turn.exception()
+    if failure is None:
+        waiter.serve()
+    else:
+        waiter.future.set_exception(failure)
+
+
 class FakeService(KvService):
-    """Leads itself. Tests set the attributes to make it follow, fail or wait."""
+    """Leads itself; reading and writing are the real ones, on a log that is applied at once.
+
+    Tests set the attributes to make it follow, fail or wait.
+    """
 
     def __init__(self) -> None:
         self.machine = StateMachine()
+        self._use(self.machine)
         self.log: list[LogEntry] = [LogEntry(1, 1, committed=True, commands=())]
         self.machine.apply_noop(1)
         self.leads = True
@@ -57,7 +102,6 @@ class FakeService(KvService):
         self.raised: Exception | None = None  # by every call from now on
         self.held: list[Future[None]] | None = None  # not None: futures wait in here
         self.ready = (True, "")
-        self.reads: dict[str, ReadResult] = {}
         self.hidden: set[str] = set()  # outcomes that only catching up brings here
         self.caught_up = 0
         self.ids = 0
@@ -68,6 +112,24 @@ class FakeService(KvService):
         self.names = {f"localhost:800{number}": f"Node-{number}" for number in (1, 2, 3)}
         self.transfers: list[NodeId | None] = []
         self.first_index = 1  # entries before it are gone
+
+    def _use(self, machine: StateMachine) -> None:
+        """What reading and writing need of a node."""
+        proposals = cast("Proposals", None)  # everything is submitted here
+        fence = cast("Fence", FakeFence(self))
+        Writing.__init__(self, _OPTIONS, machine, proposals, fence)
+        Reading.__init__(
+            self,
+            _OPTIONS,
+            cast("Core", None),
+            machine,
+            cast("Reads", FakeReads(self)),
+            leadership=cast("LeadershipWatch", None),
+            fence=fence,
+            log_time=LogTime(FakeClock()),
+        )
+        self.locks = Claims(b"_locks/", self)
+        self.elections = Claims(b"_elections/", self)
 
     def value(self, key: bytes) -> bytes | None:
         record = self.machine.get(key)
@@ -83,37 +145,15 @@ class FakeService(KvService):
         self.ids += 1
         return f"Node-1-{self.ids}"
 
-    def put(self, request_id: str, key: bytes, value: bytes) -> "Future[Outcome]":
-        return self._write(key, Put(request_id, key, value))
-
-    def compare_and_set(
-        self, request_id: str, key: bytes, expected: bytes, value: bytes
-    ) -> "Future[Outcome]":
-        return self._write(key, CompareAndSet(request_id, key, expected, value))
-
-    def delete(self, request_id: str, key: bytes) -> "Future[Outcome]":
-        return self._write(key, Delete(request_id, key))
-
-    def get(self, request_id: str, key: bytes) -> "Future[ReadResult]":
-        self._guard(key)
-        result = ReadResult(request_id, self.machine.get(key), self.machine.revision)
-        self.reads[request_id] = result
-        return self._future(result)
-
-    def get_stale(self, request_id: str, key: bytes) -> ReadResult:
-        self._guard(key)
-        record, revision = self.machine.get(key), self.machine.revision
-        return ReadResult(request_id, record, revision, self.staleness())
-
     def find_command(self, request_id: str) -> Outcome | ReadResult | None:
         if request_id in self.hidden:
             return None
-        return self.machine.outcome(request_id) or self.reads.get(request_id)
+        return super().find_command(request_id)
 
     def catch_up(self) -> "Future[None]":
         self.caught_up += 1
         self.hidden.clear()
-        return self._future(None)
+        return super().catch_up()
 
     def leadership(self) -> Leadership:
         return Leadership(self.leads, self.leader_id)
@@ -203,17 +243,19 @@ class FakeService(KvService):
         data = encode_batch([encode_command(command) for command in commands], _STAMP)
         return self.machine.apply(index, data)
 
-    def _write(self, key: bytes, command: Put | CompareAndSet | Delete) -> "Future[Outcome]":
-        self._guard(key)
+    def _submit(self, command: Command, encoded: bytes = b"") -> "Future[Outcome]":
+        self._fence.check()
         if self.failure is not None:
             return self._future(None)  # type: ignore[arg-type] # it fails before it has a result
         return self._future(self.append(command)[0])
 
-    def _guard(self, key: bytes) -> None:
-        if self.raised is not None:
-            raise self.raised
-        if key == INTERNAL_KEY:
-            raise Forbidden(INTERNAL_KEY_MESSAGE)
+    def serve(self, waiter: Waiter) -> None:
+        """Let a read have its turn, as ``held`` and ``failure`` say."""
+        turn = self._future(None)
+        if not turn.done():
+            turn.add_done_callback(lambda _: _settle(waiter, turn))
+        else:
+            _settle(waiter, turn)
 
     def _future(self, result: _T) -> "Future[_T]":
         future: Future[_T] = asyncio.get_running_loop().create_future()

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvorum.errors import InvalidRequest, TooLarge
-from kvorum.rest.body import parse_put, parse_swap
+from kvorum.rest.body import parse_swap
 from kvorum.rest.faults import MalformedJson
+from kvorum.rest.new_value import parse_put
 
 LIMIT = 100_000
 
@@ -95,7 +96,7 @@ def test_nesting_has_a_limit(opening: bytes, closing: bytes) -> None:
     def nested(depth: int) -> bytes:
         return opening * depth + b"1" + closing * depth
 
-    assert parse_put(b'{"value":%b}' % nested(100), LIMIT) == nested(100)
+    assert parse_put(b'{"value":%b}' % nested(100), LIMIT).value == nested(100)
     for depth in (101, 20_000):
         with pytest.raises(InvalidRequest, match="nested deeper than 100"):
             parse_put(b'{"value":%b}' % nested(depth), 1_000_000)
@@ -103,7 +104,7 @@ def test_nesting_has_a_limit(opening: bytes, closing: bytes) -> None:
 
 def test_brackets_within_strings_do_not_nest() -> None:
     value = b'"' + b"[" * 500 + b'"'
-    assert parse_put(b'{"value":%b}' % value, LIMIT) == value
+    assert parse_put(b'{"value":%b}' % value, LIMIT).value == value
 
 
 def test_either_value_can_be_too_large() -> None:
@@ -117,7 +118,7 @@ def test_either_value_can_be_too_large() -> None:
 
 
 def test_the_last_of_duplicate_members_counts() -> None:
-    assert parse_put(b'{"value":1,"value":2}', LIMIT) == b"2"
+    assert parse_put(b'{"value":1,"value":2}', LIMIT).value == b"2"
 
 
 json_values = st.recursive(
@@ -139,14 +140,14 @@ def test_any_json_is_kept_as_it_was_sent(value: object, ascii_only: bool, indent
         sent.decode()
     except UnicodeDecodeError:
         return  # a lone surrogate among the names
-    assert parse_put(b'{"value": %b }' % sent, LIMIT) == sent
+    assert parse_put(b'{"value": %b }' % sent, LIMIT).value == sent
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_either_refused_or_json(body: bytes) -> None:
     for text in (body, b'{"value":%b}' % body):
         try:
-            value = parse_put(text, LIMIT)
+            value = parse_put(text, LIMIT).value
         except InvalidRequest:
             continue
         json.loads(value, parse_constant=_refuse)

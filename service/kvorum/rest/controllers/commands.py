@@ -6,8 +6,8 @@ from litestar.handlers import HTTPRouteHandler
 from kvorum.node.service import KvService
 from kvorum.rest.commands import command_answer
 from kvorum.rest.controllers.common import AnyRequest, to_response
-from kvorum.rest.keys import wants_stale
 from kvorum.rest.locations import parse_command
+from kvorum.rest.query import Query
 
 
 def command_routes(service: KvService) -> list[HTTPRouteHandler]:
@@ -16,7 +16,7 @@ def command_routes(service: KvService) -> list[HTTPRouteHandler]:
     @get(["/command", "/command/{request_id:path}"])
     async def find(request: AnyRequest) -> Response[bytes]:
         request_id = parse_command(request.scope["raw_path"])
-        stale = wants_stale(request.scope["query_string"])
+        stale = Query(request.scope["query_string"]).is_stale()
         return to_response(await command_answer(service, request_id, stale=stale))
 
     return [find]

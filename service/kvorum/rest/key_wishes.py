@@ -1,0 +1,70 @@
+"""What a request for a key asks for beyond the plain: parameters of its query, conditions.
+
+Parameters that nobody knows are ignored, as the original interface does; those that belong
+to another method are refused, since ignoring them would do something else than was meant.
+"""
+
+from msgspec import Struct
+
+from kvorum.errors import InvalidRequest
+from kvorum.mvcc.command import Compare
+from kvorum.rest.headers import RequestHead
+from kvorum.rest.lease_fields import keeping, query_lease, query_ttl_seconds
+from kvorum.rest.new_value import NewValue
+from kvorum.rest.preconditions import preconditions
+from kvorum.rest.query import Query
+
+
+class ReadWishes(Struct, frozen=True, gc=False):
+    """``revision`` 0: now."""
+
+    stale: bool = False
+    revision: int = 0
+
+
+class WriteWishes(Struct, frozen=True, gc=False):
+    """``compares`` must hold; the lease or time to live is for the key that is put."""
+
+    compares: tuple[Compare, ...] = ()
+    previous: bool = False
+    lease: str = ""
+    ttl_ms: int = 0
+
+    def kept_by(self, new: NewValue) -> NewValue:
+        """The value with what the query says of it; raises ``InvalidRequest``."""
+        if not (self.lease or self.ttl_ms):
+            return new
+        if new.lease or new.ttl_ms:
+            raise InvalidRequest(
+                "lease and ttlSeconds stand in the body or in the query, not in both"
+            )
+        return NewValue(new.value, new.content_type, self.lease, self.ttl_ms)
+
+
+NO_READ_WISHES = ReadWishes()
+NO_WRITE_WISHES = WriteWishes()
+
+
+def read_wishes(query: bytes) -> ReadWishes:
+    """Of a GET; raises ``InvalidRequest``."""
+    parameters = Query(query)
+    parameters.refuse("previous", "lease", "ttlSeconds", instead="it belongs to a write")
+    return ReadWishes(parameters.is_stale(), parameters.revision())
+
+
+def write_wishes(query: bytes, head: RequestHead, key: bytes, *, is_put: bool) -> WriteWishes:
+    """Of a write; raises ``InvalidRequest``."""
+    compares = preconditions(head, key) if head.is_conditional else ()
+    if not query:
+        return WriteWishes(compares)
+    parameters = Query(query)
+    parameters.refuse(
+        "revision", instead='to write only if the key is unchanged send If-Match: "<modRevision>"'
+    )
+    previous = parameters.flag("previous")
+    if not is_put:
+        parameters.refuse("lease", "ttlSeconds", instead="it belongs to PUT, POST and /txn")
+        return WriteWishes(compares, previous)
+    lease = query_lease(parameters.take("lease"))
+    ttl_seconds = query_ttl_seconds(parameters.take("ttlSeconds"))
+    return WriteWishes(compares, previous, *keeping(lease, ttl_seconds))
