@@ -3,6 +3,9 @@
 from typing import Protocol
 
 KEY_ROUTE = "/key/{key}"
+WATCH_ROUTE = "/watch"
+OBSERVE_ROUTE = "/elections/{name}/observe"
+SNAPSHOT_ROUTE = "/snapshot"
 OTHER = "other"
 
 _PLAIN_ROUTES = frozenset(
@@ -12,12 +15,24 @@ _PLAIN_ROUTES = frozenset(
         "/cluster/log",
         "/cluster/members",
         "/cluster/transfer",
+        "/compact",
+        "/elections",
+        "/leases",
+        "/locks",
+        SNAPSHOT_ROUTE,
+        WATCH_ROUTE,
         "/livez",
         "/readyz",
         "/metrics",
         "/swagger",
     }
 )
+_TEMPLATES = {
+    "/command/": "/command/{id}",
+    "/elections/": "/elections/{name}",
+    "/locks/": "/locks/{name}",
+    "/swagger/": "/swagger/{asset}",
+}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -38,12 +53,13 @@ def route_label(path: str) -> str:
     """The route's template: a label must not take as many values as there are paths."""
     if path in _PLAIN_ROUTES:
         return path
-    if path.startswith("/command/"):
-        return "/command/{id}"
     if path.startswith("/cluster/members/"):
         return "/cluster/members/{id}" + ("/promote" if path.endswith("/promote") else "")
-    if path.startswith("/swagger/"):
-        return "/swagger/{asset}"
+    if path.startswith("/leases/"):
+        return "/leases/{id}" + ("/keepalive" if path.endswith("/keepalive") else "")
+    for prefix, template in _TEMPLATES.items():
+        if path.startswith(prefix):
+            return template
     return OTHER
 
 
