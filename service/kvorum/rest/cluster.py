@@ -3,27 +3,27 @@
 from collections.abc import Iterator
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
-from kvorum.mvcc.command import Command, CompareAndSet, Introduce, Put
+from kvorum.mvcc.command import Command
 from kvorum.node.service import KvService
-from kvorum.node.views import ClusterInfo, LogEntry, LogPage
+from kvorum.node.views import ClusterInfo, LogEntry, LogPage, StoreInfo
 from kvorum.raft.membership import Membership
 from kvorum.rest.answer import Answer
+from kvorum.rest.log_commands import log_command
 from kvorum.rest.schemas import (
     ClusterInfoAnswer,
     ClusterLogAnswer,
-    LogCommand,
     LogItem,
     LogMembership,
     NodeInfo,
     Peer,
+    StoreItem,
 )
 
 LOG_LIMIT_MAX = 1000
 LOG_LIMIT = 100
 
-_NULL = Raw(b"null")
 _ITEM_BYTES = 200  # names and numbers around an item's key and values, roughly
 _encode = msgspec.json.Encoder().encode
 
@@ -35,6 +35,7 @@ def info_answer(service: KvService) -> Answer:
         is_leader=leadership.is_leader,
         leader_id=leadership.leader_id,
         info=_node_info(service.cluster_info(), leads=leadership.is_leader),
+        store=_store(service.store_info()),
     )
     return Answer(200, _encode(body))
 
@@ -80,6 +81,21 @@ def _node_info(info: ClusterInfo, *, leads: bool) -> NodeInfo:
     )
 
 
+def _store(store: StoreInfo) -> StoreItem:
+    return StoreItem(
+        keys=store.keys,
+        size_bytes=store.size_bytes,
+        quota_bytes=store.quota_bytes,
+        is_full=store.is_full,
+        revision=store.revision,
+        compacted_revision=store.compacted_revision,
+        history_revisions=store.history_revisions,
+        history_bytes=store.history_bytes,
+        leases=store.leases,
+        watchers=store.watchers,
+    )
+
+
 def _progress(info: ClusterInfo) -> tuple[list[int], list[int]]:
     """Next and match index of every member, in order; the leader's own is its last entry."""
     peers = {peer.address: peer for peer in info.peers}
@@ -110,7 +126,7 @@ def _entry_items(entry: LogEntry) -> Iterator[LogItem]:
             index=entry.index,
             term=entry.term,
             committed=entry.committed,
-            command=None if command is None else _log_command(command),
+            command=None if command is None else log_command(command),
             membership=_log_membership(entry.membership),
         )
 
@@ -123,30 +139,6 @@ def _log_membership(membership: Membership | None) -> LogMembership | UnsetType:
         outgoing=list(membership.outgoing),
         learners=list(membership.learners),
         heirs=list(membership.heirs),
-    )
-
-
-def _log_command(command: Command) -> LogCommand:
-    if isinstance(command, Introduce):
-        return LogCommand(
-            id=command.request_id,
-            key=command.member,
-            old_value=_NULL,
-            new_value=Raw(_encode({"name": command.name, "uid": command.uid})),
-            type="introduce",
-        )
-    old_value, new_value, kind = _NULL, _NULL, "delete"
-    if isinstance(command, Put):
-        new_value, kind = Raw(command.value), "set"
-    elif isinstance(command, CompareAndSet):
-        old_value, new_value = Raw(command.expected), Raw(command.value)
-        kind = "compare_and_set"
-    return LogCommand(
-        id=command.request_id,
-        key=command.key.decode(),
-        old_value=old_value,
-        new_value=new_value,
-        type=kind,
     )
 
 

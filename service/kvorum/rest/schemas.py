@@ -202,10 +202,38 @@ class NodeInfo(Struct, frozen=True, kw_only=True, rename="camel"):
     peers: Annotated[list[Peer], Meta(description="Leader: its followers; empty elsewhere.")]
 
 
+class StoreItem(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the answering node's store holds."""
+
+    keys: Annotated[int, Meta(description="How many there are.", examples=[1204])]
+    size_bytes: Annotated[int, Meta(description="Of keys and values.", examples=[98304])]
+    quota_bytes: Annotated[
+        int, Meta(description="Bound of `sizeBytes`; 0: none.", examples=[2147483648])
+    ]
+    is_full: Annotated[
+        bool,
+        Meta(
+            description="The quota was reached: writes that make the store larger are refused "
+            "until it has shrunk to 90 % of it."
+        ),
+    ]
+    revision: Revision
+    compacted_revision: Annotated[
+        int, Meta(description="The oldest revision that can be read.", examples=[12])
+    ]
+    history_revisions: Annotated[
+        int, Meta(description="Revisions that history keeps.", examples=[30])
+    ]
+    history_bytes: Annotated[int, Meta(description="What they take.", examples=[8192])]
+    leases: Annotated[int, Meta(description="How many there are.", examples=[3])]
+    watchers: Annotated[int, Meta(description="Watches open on this node.", examples=[5])]
+
+
 class ClusterInfoAnswer(_Answer, frozen=True, kw_only=True):
     """Where the answering node stands."""
 
     info: NodeInfo
+    store: StoreItem
 
 
 class Member(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
@@ -283,15 +311,19 @@ class LogCommand(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     """One command of the log; values that its type does not have are null."""
 
     id: Annotated[str, Meta(description="Request id of the command.")]
-    key: Annotated[str, Meta(description="The key it writes.", examples=["colour"])]
+    key: Annotated[
+        str, Meta(description="The key it writes; empty if that is not one.", examples=["colour"])
+    ]
     sub_key: Annotated[str, Meta(description="Always empty.", examples=[""])] = ""
     old_value: JsonText
     new_value: JsonText
     type: Annotated[
         str,
         Meta(
-            description="`set`, `compare_and_set`, `delete`; or `introduce`: the member `key` "
-            "tells its SELF_ID and the id of its data directory.",
+            description="`set`, `compare_and_set`, `delete`; `introduce`: the member `key` "
+            "tells its SELF_ID and the id of its data directory. Of all others `newValue` tells "
+            "what they do: `put` (with a lease, a time to live or a content type), `txn`, "
+            "`lease_grant`, `lease_keepalive`, `lease_revoke`, `compact`.",
             examples=["set"],
         ),
     ]
