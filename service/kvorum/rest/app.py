@@ -8,19 +8,30 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry
 
 from kvorum.node.service import KvService
+from kvorum.rest.claims import ClaimApi
+from kvorum.rest.controllers.claims import LOCKS_PREFIX, election_routes, lock_routes
 from kvorum.rest.controllers.cluster import cluster_routes
 from kvorum.rest.controllers.commands import command_routes
 from kvorum.rest.controllers.health import health_routes
 from kvorum.rest.controllers.keys import key_routes
+from kvorum.rest.controllers.leases import lease_routes
+from kvorum.rest.controllers.maintenance import maintenance_routes
 from kvorum.rest.controllers.members import member_routes
+from kvorum.rest.controllers.requests import Requests
 from kvorum.rest.controllers.site import site_routes
+from kvorum.rest.controllers.watch import watch_routes
 from kvorum.rest.errors import exception_handler
 from kvorum.rest.hot import HotPath
 from kvorum.rest.keys import KeyApi
+from kvorum.rest.leases import LeaseApi
 from kvorum.rest.locations import KEY_PREFIX
+from kvorum.rest.observe import ELECTIONS_PREFIX
 from kvorum.rest.observer import IgnoringObserver, RestObserver, method_label, route_label
 from kvorum.rest.options import RestOptions
 from kvorum.rest.site import SwaggerSite
+from kvorum.rest.streams import Streams
+
+_NAMED_PREFIXES = (LOCKS_PREFIX, ELECTIONS_PREFIX)
 
 
 def create_app(
@@ -36,20 +47,29 @@ def create_app(
     """
     observer = observer or IgnoringObserver()
     keys = KeyApi(service, options)
+    streams = Streams(service, options, observer)
     framework = framework_app(service, keys, options, registry)
-    return FrontEnd(HotPath(keys, observer), framework, observer)
+    return FrontEnd(HotPath(keys, observer), streams, framework, observer)
 
 
 def framework_app(
     service: KvService, keys: KeyApi, options: RestOptions, registry: CollectorRegistry
 ) -> Litestar:
     """Every route, ``/key/{key}`` included, on Litestar alone."""
+    streams = Streams(service, options, IgnoringObserver())
+    requests = Requests(service, options)
+    locks, elections = ClaimApi(service, service.locks), ClaimApi(service, service.elections)
     return Litestar(
         route_handlers=[
             *key_routes(keys),
             *command_routes(service),
             *cluster_routes(service, options),
             *member_routes(service, options),
+            *watch_routes(streams.watch),
+            *lease_routes(LeaseApi(service), requests),
+            *lock_routes(locks, requests, options),
+            *election_routes(elections, streams.observe, requests, options),
+            *maintenance_routes(service, streams.snapshot, requests),
             *health_routes(service, registry),
             *site_routes(SwaggerSite(), options),
         ],
@@ -60,10 +80,13 @@ def framework_app(
 
 
 class FrontEnd:
-    """ASGI app: keys take the hot path, all else the framework, observed."""
+    """ASGI app: keys take the hot path, streams their own, all else the framework, observed."""
 
-    def __init__(self, hot: HotPath, framework: ASGIApp, observer: RestObserver) -> None:
+    def __init__(
+        self, hot: HotPath, streams: Streams, framework: ASGIApp, observer: RestObserver
+    ) -> None:
         self._hot = hot
+        self._streams = streams
         self._framework = framework
         self._observer = observer
 
@@ -72,8 +95,10 @@ class FrontEnd:
             await self._framework(scope, receive, send)
         elif scope["raw_path"].startswith(KEY_PREFIX):
             await self._hot(scope, receive, send)
+        elif (stream := self._streams.find(scope)) is not None:
+            await stream(scope, receive, send)
         else:
-            await self._observed(scope, receive, send)
+            await self._observed(_as_sent(scope), receive, send)
 
     async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         route, method = route_label(scope["path"]), method_label(scope["method"])
@@ -92,3 +117,11 @@ class FrontEnd:
             await self._framework(scope, receive, watched_send)
         finally:
             self._observer.request(route, method, status, perf_counter() - start_s)
+
+
+def _as_sent(scope: HTTPScope) -> HTTPScope:
+    """Below some prefixes an encoded slash is part of a name and does not end a segment."""
+    raw_path = scope["raw_path"]
+    if b"%" in raw_path and raw_path.startswith(_NAMED_PREFIXES):
+        return {**scope, "path": raw_path.decode("latin-1")}
+    return scope
