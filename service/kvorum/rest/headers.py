@@ -62,12 +62,12 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
     for name, value in headers:
         if name not in _KNOWN:
             continue
-        if name == b"accept":
-            head.accept = _joined(head.accept, value)
-        elif name == b"content-type":
+        if name == b"content-type":
             head.content_type = value
         elif name == b"content-length":
             head.content_length = value
+        elif name == b"accept":
+            head.accept = _joined(head.accept, value) if head.accept else value
         elif name == b"idempotency-key":
             head.idempotency_keys += (value,)
         elif name == b"prefer":

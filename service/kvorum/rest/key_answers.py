@@ -1,7 +1,7 @@
 """Results of ``/key/{key}`` as answers: pure functions."""
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from kvorum.mvcc.outcome import (
     MISMATCH_MESSAGE,
@@ -53,9 +53,29 @@ def write_answer(
 
 def read_answer(result: ReadResult, record: Record, leadership: Leadership) -> Answer:
     """200 with the value; a stale read's answer says how old it may be."""
+    if record.content_type or record.lease or result.staleness is not None:
+        body = _full_body(result, record, leadership)
+    else:  # nearly always: fields that are not set need not be filled in
+        body = ReadAnswer(
+            is_leader=leadership.is_leader,
+            leader_id=leadership.leader_id,
+            request_id=result.request_id,
+            success=True,
+            message=SUCCESS_MESSAGE,
+            value=Raw(record.value),
+            revision=result.revision,
+            create_revision=record.create_revision,
+            mod_revision=record.mod_revision,
+            version=record.version,
+        )
+    etag = b'"%d"' % record.mod_revision
+    return Answer(200, _encode(body), JSON_TYPE, ((b"etag", etag),))
+
+
+def _full_body(result: ReadResult, record: Record, leadership: Leadership) -> ReadAnswer:
     value, value_base64, content_type = value_fields(record)
     contact_ms, applied, commit = age_fields(result.staleness)
-    body = ReadAnswer(
+    return ReadAnswer(
         is_leader=leadership.is_leader,
         leader_id=leadership.leader_id,
         request_id=result.request_id,
@@ -73,7 +93,6 @@ def read_answer(result: ReadResult, record: Record, leadership: Leadership) -> A
         applied_index=applied,
         commit_index=commit,
     )
-    return Answer(200, _encode(body), headers=((b"etag", entity_tag(record.mod_revision)),))
 
 
 def raw_answer(record: Record, revision: int) -> Answer:

@@ -20,7 +20,7 @@ from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.record import Record
 from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
-from kvorum.rest.answer import Answer
+from kvorum.rest.answer import JSON_TYPE, Answer
 from kvorum.rest.body import body_bytes_max, parse_swap
 from kvorum.rest.exchange import Desk, Exchange
 from kvorum.rest.faults import MethodNotAllowed
@@ -122,19 +122,28 @@ class KeyApi:
     # --- writes ------------------------------------------------------------------------
 
     async def _put(self, exchange: Exchange) -> Answer:
-        new = await self._new_value(exchange)
+        head, key = exchange.head, exchange.key
+        if (
+            head.content_type != JSON_TYPE
+            and is_raw(head.content_type)
+            and exchange.scope["method"] == "PUT"
+        ):
+            new = await self._raw_value(exchange)
+        else:
+            body = await self.desk.json_body(exchange, self._put_bytes_max)
+            new = parse_put(body, self._options.value_bytes_max)
         wishes = NO_WRITE_WISHES
-        if exchange.scope["query_string"] or exchange.head.is_conditional:
+        if exchange.scope["query_string"] or head.if_match or head.if_none_match:
             wishes = self._wishes(exchange, is_put=True)
             new = wishes.kept_by(new)
         request_id = self.desk.begin(exchange)
         if wishes.compares:
-            op = PutOp(exchange.key, new.value, new.lease, new.ttl_ms, new.content_type)
+            op = PutOp(key, new.value, new.lease, new.ttl_ms, new.content_type)
             future = self._service.write(request_id, wishes.compares, (op,))
         else:
             future = self._service.put(
                 request_id,
-                exchange.key,
+                key,
                 new.value,
                 lease=new.lease,
                 ttl_ms=new.ttl_ms,
@@ -142,12 +151,9 @@ class KeyApi:
             )
         return await self._written(exchange, future, wishes)
 
-    async def _new_value(self, exchange: Exchange) -> NewValue:
-        content_type, value_bytes_max = exchange.head.content_type, self._options.value_bytes_max
-        if is_raw(content_type) and exchange.scope["method"] == "PUT":
-            body = await self.desk.raw_body(exchange)
-            return raw_value(body, content_type, value_bytes_max)
-        return parse_put(await self.desk.json_body(exchange, self._put_bytes_max), value_bytes_max)
+    async def _raw_value(self, exchange: Exchange) -> NewValue:
+        body = await self.desk.raw_body(exchange)
+        return raw_value(body, exchange.head.content_type, self._options.value_bytes_max)
 
     async def _swap(self, exchange: Exchange) -> Answer:
         body = await self.desk.json_body(exchange, self._swap_bytes_max)

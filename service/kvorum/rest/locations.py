@@ -14,6 +14,7 @@ from kvorum.rest.headers import parse_request_id
 KEY_PREFIX = b"/key/"
 COMMAND_PREFIX = b"/command/"
 
+_KEY_START = len(KEY_PREFIX)
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -33,7 +34,8 @@ def parse_key(raw_path: bytes, key_bytes_max: int) -> bytes:
     Raises ``InvalidRequest`` for an empty key, broken escapes or bytes that are not
     UTF-8, and ``TooLarge``.
     """
-    key = _decoded(raw_path, KEY_PREFIX)
+    plain = b"%" not in raw_path and raw_path.startswith(KEY_PREFIX)
+    key = raw_path[_KEY_START:] if plain else _decoded(raw_path, KEY_PREFIX)
     if not key:
         raise InvalidRequest("the key is empty; name one, as in /key/colour")
     if len(key) > key_bytes_max:

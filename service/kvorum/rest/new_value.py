@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 
+import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from kvorum.errors import InvalidRequest, TooLarge
@@ -26,6 +27,12 @@ class ValueFields(
     ttl_seconds: float | UnsetType = UNSET
 
 
+class _PlainFields(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What nearly all bodies have."""
+
+    value: Raw
+
+
 class NewValue(Struct, frozen=True, gc=False):
     """A value and what goes with it, as in :class:`kvorum.mvcc.command.Put`."""
 
@@ -35,6 +42,7 @@ class NewValue(Struct, frozen=True, gc=False):
     ttl_ms: int = 0
 
 
+_decode_plain = msgspec.json.Decoder(_PlainFields).decode
 _PUT = Shape(
     ValueFields, '{"value": any JSON}', "valueBase64", "contentType", "lease", "ttlSeconds"
 )
@@ -42,7 +50,14 @@ _PUT = Shape(
 
 def parse_put(body: bytes, value_bytes_max: int) -> NewValue:
     """The body of POST and PUT; raises ``InvalidRequest`` and ``TooLarge``."""
-    return new_value(decoded(body, _PUT), "", value_bytes_max)
+    try:
+        if not body.isascii():
+            body.decode()
+        fields = _decode_plain(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # More than a value, or wrong; the long way tells which.
+        return new_value(decoded(body, _PUT), "", value_bytes_max)
+    return NewValue(checked_json(fields.value, "value", value_bytes_max))
 
 
 def new_value(fields: ValueFields, place: str, value_bytes_max: int) -> NewValue:
