@@ -25,6 +25,9 @@ _VERSION = 0x3C6EF372
 _INDEX = 0x2510E527
 _TIME = 0x1B05688D
 _STATUS = 0x1F83D9AB
+_CHANGED = 0x1B8A4E2D
+_NUMBER = 0x3E6C53B5
+_REVISION = 0x1D8AF6C7
 _FOLD = 0x9E3779B97F4A7C15
 _BOUNDARY = 0x5BE0CD19
 """Between the checksum of a key and its value: ``ab`` → ``c`` is not ``a`` → ``bc``."""
@@ -32,7 +35,10 @@ _BOUNDARY = 0x5BE0CD19
 
 def record_digest(key_crc: int, record: Record) -> int:
     """Summand of a record, not yet reduced; ``key_crc`` is the CRC-32 of its key."""
-    return (crc32(record.value, key_crc ^ _BOUNDARY) + 1) * (
+    contents = crc32(record.value, key_crc ^ _BOUNDARY)
+    if record.lease or record.content_type:  # the frequent case costs nothing
+        contents = _with_attributes(contents, record)
+    return (contents + 1) * (
         record.create_revision * _CREATED + record.version * _VERSION + record.mod_revision
     )
 
@@ -40,15 +46,35 @@ def record_digest(key_crc: int, record: Record) -> int:
 def overwrite_digest(key_crc: int, old: Record, new: Record) -> int:
     """What the sum grows by when ``new`` takes the place of ``old``."""
     start, created = key_crc ^ _BOUNDARY, old.create_revision * _CREATED
-    return (crc32(new.value, start) + 1) * (created + new.version * _VERSION + new.mod_revision) - (
-        crc32(old.value, start) + 1
-    ) * (created + old.version * _VERSION + old.mod_revision)
+    gone, come = crc32(old.value, start), crc32(new.value, start)
+    if old.lease or old.content_type:
+        gone = _with_attributes(gone, old)
+    if new.lease or new.content_type:
+        come = _with_attributes(come, new)
+    return (come + 1) * (created + new.version * _VERSION + new.mod_revision) - (gone + 1) * (
+        created + old.version * _VERSION + old.mod_revision
+    )
+
+
+def _with_attributes(contents: int, record: Record) -> int:
+    attributes = f"{record.lease}\0{record.content_type}"  # neither has a NUL in it
+    return crc32(attributes.encode(), contents ^ _BOUNDARY)
+
+
+def event_digest(change: int, number: int, revision: int, time_ms: int) -> int:
+    """Summand of an event, reduced; ``change`` is what the sum over records grew by with it.
+
+    Of a record that came and went in between, one summand has its digest with the factor of its
+    coming, another takes it off with that of its going.
+    """
+    return change * (number * _NUMBER + revision * _REVISION + time_ms) % PRIME
 
 
 def outcome_digest(outcome: Outcome, index: int) -> int:
     """Summand of an outcome that entry ``index`` made, reduced."""
     contents = crc32(outcome.request_id.encode())
     counters = index * _INDEX + outcome.time_ms * _TIME + outcome.revision
+    counters += outcome.changed * _CHANGED
     if outcome.status or outcome.message != SUCCESS_MESSAGE:  # the frequent case costs nothing
         contents = crc32(outcome.message.encode(), contents ^ _BOUNDARY)
         counters += outcome.status * _STATUS

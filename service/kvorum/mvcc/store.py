@@ -1,124 +1,299 @@
-"""Keys, values and revisions.
+"""Keys, values and revisions, those of the past too.
 
 One revision numbers the whole store: it grows by one with every write that
 changes something, so it orders all writes and names a state. A reader may keep a
 record: it is never changed.
 
-Records lie in shards, by a checksum of the key that is the same on every node. A shard is
-what a snapshot copies at a time, so that taking one never stops anybody for long.
+Records lie in shards, by a checksum of the key that is the same on every node: one dict of a
+million keys would hold up everybody for long whenever it grows. Their keys lie in order beside.
+What was before is in :mod:`kvorum.mvcc.history`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
-from kvorum.mvcc.digest import PRIME, overwrite_digest, record_digest
-from kvorum.mvcc.record import Record
+from kvorum.errors import Compacted, FutureRevision
+from kvorum.mvcc.digest import PRIME, combine, overwrite_digest, record_digest
+from kvorum.mvcc.frozen_map import FrozenMap
+from kvorum.mvcc.history import History
+from kvorum.mvcc.ordered import OrderedKeys
+from kvorum.mvcc.query import KeyRange, RangePage
+from kvorum.mvcc.ranges import Ranges
+from kvorum.mvcc.record import Event, Record
 
 SHARDS: Final = 1024
-"""A power of two; the order of shards is part of the format of snapshots."""
+"""A power of two."""
 _MASK: Final = SHARDS - 1
 
-__all__ = ["SHARDS", "Record", "Store", "StoreView", "shard_of"]
-
-
-def shard_of(key_crc: int) -> int:
-    """Number of the shard of a key with this CRC-32."""
-    return key_crc & _MASK
+__all__ = ["SHARDS", "Record", "Store", "StoreView"]
 
 
 class Store:
-    """The present record of every key.
+    """The present record of every key, and of the past what is not forgotten.
 
-    ``revision`` is 0 while nothing was ever written. ``size_bytes`` sums the
-    lengths of keys and values, without the cost of keeping them.
+    ``revision`` is 0 while nothing was ever written. ``size_bytes`` sums the lengths of the keys
+    and values that are present. ``time_ms`` is the log's time that events remember; whoever
+    applies a batch sets it before.
     """
 
-    __slots__ = ("_count", "_shards", "_sum", "_view", "revision", "size_bytes")
+    __slots__ = (
+        "_history",
+        "_keys",
+        "_ranges",
+        "_shards",
+        "_sum",
+        "_view",
+        "revision",
+        "size_bytes",
+        "time_ms",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, first_event: int = 0, compacted_revision: int = 0) -> None:
         self._shards: list[dict[bytes, Record]] = [{} for _ in range(SHARDS)]
+        self._keys: OrderedKeys[bytes] = OrderedKeys()
+        self._history = History(SHARDS, first=first_event, compacted_revision=compacted_revision)
+        self._ranges = Ranges(self._shards, self._keys, self._history)
         self._view: StoreView | None = None
-        self._count = 0
         self._sum = 0
-        self.revision = 0
+        self.revision = compacted_revision
         self.size_bytes = 0
+        self.time_ms = 0
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._keys)
 
     def __iter__(self) -> Iterator[tuple[bytes, Record]]:
-        """All keys with their records, in no useful order; not while writing."""
-        for shard in self._shards:
-            yield from shard.items()
+        """All keys in order, with their records; not while writing."""
+        for key in self._keys:
+            yield key, self._shards[crc32(key) & _MASK][key]
 
     @property
     def digest(self) -> int:
-        """Of all records (:mod:`kvorum.mvcc.digest`)."""
-        return self._sum % PRIME
+        """Of all records and of history (:mod:`kvorum.mvcc.digest`)."""
+        history = self._history
+        return combine(
+            self._sum % PRIME,
+            history.digest % PRIME,
+            history.first,
+            history.end,
+            history.compacted_revision,
+        )
 
-    def get(self, key: bytes) -> Record | None:
-        return self._shards[crc32(key) & _MASK].get(key)
+    # --- writing -------------------------------------------------------------------------
 
-    def put(self, key: bytes, value: bytes) -> int:
+    def next_revision(self) -> int:
+        """Begin a revision, of which at least one key is to be put or deleted."""
+        self.revision += 1
+        return self.revision
+
+    def put(self, key: bytes, value: bytes, lease: str = "", content_type: str = "") -> int:
         """Create or overwrite; returns the revision that this made."""
         revision = self.revision = self.revision + 1
+        self.put_at(revision, key, value, lease, content_type)
+        return revision
+
+    def put_at(
+        self, revision: int, key: bytes, value: bytes, lease: str = "", content_type: str = ""
+    ) -> Record | None:
+        """Create or overwrite at the newest revision; returns what was there before."""
         crc = crc32(key)
         shard = self._shards[crc & _MASK]
         old = shard.get(key)
         if self._view is not None:
-            self._view.keep(crc & _MASK, key, old)
+            self._view.records.keep(key, old)
         if old is None:
-            record = Record(value, revision, revision, 1)
-            self._sum += record_digest(crc, record)
+            record = Record(value, revision, revision, 1, lease, content_type)
+            change = record_digest(crc, record)
             self.size_bytes += len(key) + len(value)
-            self._count += 1
+            self._keys.add(key)
         else:
-            record = Record(value, old.create_revision, revision, old.version + 1)
-            self._sum += overwrite_digest(crc, old, record)
+            record = Record(
+                value, old.create_revision, revision, old.version + 1, lease, content_type
+            )
+            change = overwrite_digest(crc, old, record)
             self.size_bytes += len(value) - len(old.value)
+        self._sum += change
         shard[key] = record
-        return revision
+        self._history.add(Event(revision, key, record, old), crc & _MASK, self.time_ms, change)
+        return old
 
     def delete(self, key: bytes) -> int | None:
         """Remove; returns the revision that this made, None if there was no such key."""
-        crc = crc32(key)
-        old = self._shards[crc & _MASK].pop(key, None)
-        if old is None:
+        if self.delete_at(self.revision + 1, key) is None:
             return None
-        if self._view is not None:
-            self._view.keep(crc & _MASK, key, old)
-        self._sum -= record_digest(crc, old)
-        self.size_bytes -= len(key) + len(old.value)
-        self._count -= 1
         self.revision += 1
         return self.revision
 
-    def load(self, number: int, records: dict[bytes, Record]) -> None:
-        """Take over records of one shard, none of which is here yet, as they are.
+    def delete_at(self, revision: int, key: bytes) -> Record | None:
+        """Remove at the newest revision; returns the record that was there, None for none."""
+        crc = crc32(key)
+        shard = self._shards[crc & _MASK]
+        old = shard.get(key)
+        if old is None:
+            return None
+        if self._view is not None:
+            self._view.records.lose(key, old)
+        change = -record_digest(crc, old)
+        self._sum += change
+        self.size_bytes -= len(key) + len(old.value)
+        del shard[key]
+        self._keys.remove(key)
+        self._history.add(Event(revision, key, None, old), crc & _MASK, self.time_ms, change)
+        return old
 
-        Leaves the revision to the caller. Raises ``ValueError`` for keys that do not belong
-        there; the store is of no use then.
+    # --- reading -------------------------------------------------------------------------
+
+    def get(self, key: bytes) -> Record | None:
+        return self._shards[crc32(key) & _MASK].get(key)
+
+    def get_at(self, key: bytes, revision: int) -> Record | None:
+        """What the key held at ``revision``. Raises Compacted and FutureRevision."""
+        self._check(revision)
+        return self._ranges.get(key, self._history.number_after(revision))
+
+    def range(
+        self,
+        keys: KeyRange,
+        *,
+        revision: int = 0,
+        limit: int,
+        bytes_max: int,
+        reverse: bool = False,
+    ) -> RangePage:
+        """The first ``limit`` keys of a range at ``revision``, the present one for 0.
+
+        A page ends early when its keys and values come to ``bytes_max``; it has one at least, if
+        there is one. Raises Compacted and FutureRevision.
         """
-        digest = size_bytes = 0
-        for key, record in records.items():
+        items: Iterator[tuple[bytes, Record]]
+        if revision in (0, self.revision):
+            revision, items = self.revision, self._ranges.items(keys, reverse=reverse)
+        else:
+            self._check(revision)
+            number = self._history.number_after(revision)
+            items = self._ranges.former_items(keys, number, reverse=reverse)
+        page: list[tuple[bytes, Record]] = []
+        size_bytes = 0
+        for item in items:
+            if len(page) >= limit or (page and size_bytes >= bytes_max):
+                return RangePage(revision, tuple(page), more=True)
+            page.append(item)
+            size_bytes += len(item[0]) + len(item[1].value)
+        return RangePage(revision, tuple(page), more=False)
+
+    def count(self, keys: KeyRange, revision: int = 0) -> int:
+        """How many keys a range has; takes time by the length of history for a former revision.
+
+        Raises Compacted and FutureRevision.
+        """
+        if revision in (0, self.revision):
+            return self._ranges.count(keys)
+        self._check(revision)
+        return self._ranges.former_count(keys, self._history.number_after(revision))
+
+    def events(self, after_revision: int, limit: int) -> Sequence[Event]:
+        """What changed after a revision, in order: whole revisions, about ``limit`` events.
+
+        At least one revision, if there is one. Raises Compacted.
+        """
+        if after_revision >= self.revision:
+            return ()
+        self._check(after_revision)
+        history = self._history
+        start = history.number_after(after_revision)
+        end = min(start + max(1, limit), history.end)
+        if start == end:
+            return ()
+        return history.slice(start, history.number_after(history.event(end - 1).revision))
+
+    # --- the past ------------------------------------------------------------------------
+
+    @property
+    def compacted_revision(self) -> int:
+        """The state at this revision is the oldest that can be read."""
+        return self._history.compacted_revision
+
+    @property
+    def history_revisions(self) -> int:
+        """How many revisions have events."""
+        return self.revision - self._history.compacted_revision
+
+    @property
+    def history_bytes(self) -> int:
+        """What history takes in memory, roughly: replaced values, keys, and something for each."""
+        return self._history.size_bytes
+
+    @property
+    def event_count(self) -> int:
+        return len(self._history)
+
+    @property
+    def first_event(self) -> int:
+        """How many events are forgotten."""
+        return self._history.first
+
+    @property
+    def oldest_event_ms(self) -> int | None:
+        """Log time of the oldest event, None if there is none."""
+        return self._history.oldest_ms
+
+    def compact(self, revision: int) -> None:
+        """Forget what was before ``revision``, which is not above the present one.
+
+        Takes effect at once; the memory is given back bit by bit, here and in :meth:`evict`.
+        """
+        assert revision <= self.revision, "what is still to come cannot be forgotten"
+        self._history.forget(revision)
+        self._history.sweep()
+
+    def evict(self, revisions_max: int, born_min_ms: int, bytes_max: int) -> None:
+        """Forget revisions above the number, of batches before the time, and above the bytes."""
+        history = self._history
+        history.forget(max(self.revision - revisions_max, history.limit(born_min_ms, bytes_max)))
+        history.sweep()
+
+    def rebase(self, bump: int) -> None:
+        """Go on ``bump`` revisions later, without a past."""
+        self.revision += bump
+        self._history.forget(self.revision)
+        self._history.sweep()
+
+    # --- snapshots -----------------------------------------------------------------------
+
+    def load(self, keys: Sequence[bytes], records: Sequence[Record]) -> None:
+        """Take over records of keys behind all that are here, as they are, in order.
+
+        Leaves the revision to the caller. Raises ``ValueError`` for keys out of order; the store
+        is of no use then.
+        """
+        self._keys.extend(keys)
+        shards, digest, size_bytes = self._shards, 0, 0
+        for key, record in zip(keys, records, strict=True):
             crc = crc32(key)
-            if crc & _MASK != number:
-                raise ValueError(f"a key of shard {crc & _MASK} is in shard {number}")
+            shards[crc & _MASK][key] = record
             digest += record_digest(crc, record)
             size_bytes += len(key) + len(record.value)
-        shard, count = self._shards[number], len(records)
-        self._shards[number] = {**shard, **records} if shard else records
-        if len(self._shards[number]) != len(shard) + count:
-            raise ValueError(f"a key is twice in shard {number}")
         self._sum += digest
         self.size_bytes += size_bytes
-        self._count += count
+
+    def load_event(self, event: Event, time_ms: int) -> None:
+        """Take over the next event; the records are here already."""
+        crc, change = crc32(event.key), 0
+        if event.record is not None:
+            change += record_digest(crc, event.record)
+        if event.previous is not None:
+            change -= record_digest(crc, event.previous)
+        self._history.add(event, crc & _MASK, time_ms, change)
+
+    def last_event(self, key: bytes) -> Event | None:
+        """The newest event of a key."""
+        return self._history.last_change(key, crc32(key) & _MASK)
 
     def freeze(self) -> "StoreView":
-        """The records as they are now, whatever is written from here on; one at a time."""
+        """All as it is now, whatever is written from here on; one at a time."""
         assert self._view is None, "one view of a store at a time"
-        self._view = StoreView(self._shards)
+        self._view = StoreView(FrozenMap(self._keys, self.get), self._history)
         return self._view
 
     def thaw(self, view: "StoreView") -> None:
@@ -127,52 +302,34 @@ class Store:
             self._view = None
 
     def drain(self) -> Iterator[None]:
-        """Give the records back to memory, a shard at each step: all at once takes long."""
+        """Give everything back to memory, a shard at each step: all at once takes long."""
         assert self._view is None, "somebody still reads these records"
         for shard in self._shards:
             shard.clear()
             yield
+        yield from self._keys.drain()
+        yield from self._history.drain()
+
+    def _check(self, revision: int) -> None:
+        """Whether a state can be read."""
+        oldest = self._history.compacted_revision
+        if revision < oldest:
+            raise Compacted(
+                f"revision {revision} is forgotten; the oldest that can be read is {oldest}",
+                oldest_revision=oldest,
+            )
+        if revision > self.revision:
+            raise FutureRevision(
+                f"revision {revision} is still to come; the present one is {self.revision}"
+            )
 
 
 class StoreView:
-    """What a store held at one moment, to be read once, shard by shard.
+    """What a store held at one moment: its records, to be read once, and its history."""
 
-    Of a record that is written before its shard was read the old state is kept beside.
-    A write costs the same however large the store is: copying its whole shard instead
-    would add up if one batch writes to all of them.
-    """
+    __slots__ = ("compacted_revision", "events", "records")
 
-    __slots__ = ("_former", "_next", "_shards")
-
-    def __init__(self, shards: list[dict[bytes, Record]]) -> None:
-        self._shards = shards
-        self._former: dict[int, dict[bytes, Record | None]] = {}
-        self._next = 0
-
-    def keep(self, number: int, key: bytes, old: Record | None) -> None:
-        """The key's record in shard ``number`` (None: it has none) is about to change."""
-        if number >= self._next:
-            self._former.setdefault(number, {}).setdefault(key, old)
-
-    def shards(self) -> Iterator[tuple[int, dict[bytes, Record]]]:
-        """Number and records of each shard, for the caller to keep.
-
-        Ordered by key: the order in a dict would tell in which order writes came, and those
-        that came since the view was made would have disturbed it.
-        """
-        for number in range(SHARDS):
-            shard = self._shards[number]
-            former = self._former.pop(number, None)
-            self._next = number + 1
-            if former is not None:
-                changed = {**shard, **former}
-                yield (
-                    number,
-                    {
-                        key: record
-                        for key in sorted(changed)
-                        if (record := changed[key]) is not None
-                    },
-                )
-            else:
-                yield number, {key: shard[key] for key in sorted(shard)}
+    def __init__(self, records: FrozenMap[bytes, Record], history: History) -> None:
+        self.records = records
+        self.events = history.view()
+        self.compacted_revision = history.compacted_revision

@@ -1,0 +1,74 @@
+"""Reading many keys, now or as they were."""
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import chain
+from zlib import crc32
+
+from kvorum.mvcc.history import History
+from kvorum.mvcc.ordered import OrderedKeys
+from kvorum.mvcc.query import KeyRange
+from kvorum.mvcc.record import Record
+
+
+class Ranges:
+    """Reads of a store's records and history, which must not change meanwhile.
+
+    A former state is named by the number of the first event that came after it: what a key held
+    then is what its next change replaced.
+    """
+
+    __slots__ = ("_history", "_keys", "_mask", "_shards")
+
+    def __init__(
+        self, shards: list[dict[bytes, Record]], keys: OrderedKeys[bytes], history: History
+    ) -> None:
+        self._shards = shards
+        self._mask = len(shards) - 1
+        self._keys = keys
+        self._history = history
+
+    def get(self, key: bytes, number: int) -> Record | None:
+        """What ``key`` held before event ``number``."""
+        shard = crc32(key) & self._mask
+        change = self._history.next_change(key, shard, number)
+        return self._shards[shard].get(key) if change is None else change.previous
+
+    def items(self, keys: KeyRange, *, reverse: bool) -> Iterator[tuple[bytes, Record]]:
+        shards, mask = self._shards, self._mask
+        for key in self._keys.between(keys.start, keys.end, reverse=reverse):
+            yield key, shards[crc32(key) & mask][key]
+
+    def former_items(
+        self, keys: KeyRange, number: int, *, reverse: bool
+    ) -> Iterator[tuple[bytes, Record]]:
+        """As they were before event ``number``; passes over keys that came since."""
+        present = self._keys.between(keys.start, keys.end, reverse=reverse)
+        gone = self._history.gone.between(keys.start, keys.end, reverse=reverse)
+        first = next(gone, None)
+        if first is not None:
+            present = merge(present, chain((first,), gone), reverse=reverse)
+        for key in present:
+            record = self.get(key, number)
+            if record is not None:
+                yield key, record
+
+    def count(self, keys: KeyRange) -> int:
+        return _count(self._keys, keys)
+
+    def former_count(self, keys: KeyRange, number: int) -> int:
+        """Before event ``number``: what came since is taken off, what went is added."""
+        count = _count(self._keys, keys)
+        for event in self._history.slice(number, self._history.end):
+            if event.previous is None:
+                count -= event.key in keys
+            elif event.record is None:
+                count += event.key in keys
+        return count
+
+
+def _count(present: OrderedKeys[bytes], keys: KeyRange) -> int:
+    if keys.end is not None and keys.end <= keys.start:
+        return 0
+    end = len(present) if keys.end is None else present.rank(keys.end)
+    return end - present.rank(keys.start)
