@@ -51,6 +51,7 @@ check: setup ## lint, types, layers, size budget, generated files
 	$(BIN)/python tools/check_budget.py
 	$(BIN)/python tools/generate_proto.py --check
 	$(BIN)/python tools/generate_openapi.py --check
+	$(BIN)/python tools/generate_client.py --check
 
 fix: setup generate ## mend what can be mended: lint, format, generated files
 	$(BIN)/ruff check --fix .
@@ -59,6 +60,7 @@ fix: setup generate ## mend what can be mended: lint, format, generated files
 generate: setup ## write the protobuf code and the OpenAPI documents anew
 	$(BIN)/python tools/generate_proto.py
 	$(BIN)/python tools/generate_openapi.py
+	$(BIN)/python tools/generate_client.py
 
 lock: setup ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/python tools/lock.py

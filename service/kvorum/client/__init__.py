@@ -16,6 +16,23 @@ to do next (``calls``, ``attempts``, ``routing``, ``feeds``, ``keeping``), and t
 around it: ``sync`` and ``aio``.
 """
 
-from kvorum.client.sync.client import Client
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Client"]
+if TYPE_CHECKING:
+    from kvorum.client.aio.client import AsyncClient
+    from kvorum.client.sync.client import Client
+
+__all__ = ["AsyncClient", "Client"]
+
+
+def __getattr__(name: str) -> Any:
+    """Each client is imported when it is used: a command needs only one, and that quickly."""
+    if name == "Client":
+        from kvorum.client.sync.client import Client  # noqa: PLC0415  # see above
+
+        return Client
+    if name == "AsyncClient":
+        from kvorum.client.aio.client import AsyncClient  # noqa: PLC0415  # see above
+
+        return AsyncClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

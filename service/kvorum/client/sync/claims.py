@@ -1,4 +1,5 @@
-"""Locks and elections for threads."""
+# Generated from ../aio/claims.py by tools/generate_client.py.
+"""Locks and elections."""
 
 import threading
 from types import TracebackType
@@ -12,7 +13,7 @@ from kvorum.client.holding import WITHDRAW_S, Holding
 from kvorum.client.keeping import ClaimPlan
 from kvorum.client.model import ClaimQueue, Json, Observation
 from kvorum.client.paging import Pager
-from kvorum.client.sync.leases import Lease, OnLost
+from kvorum.client.sync.lease import Lease, OnLost
 from kvorum.client.sync.shell import Shell
 from kvorum.client.sync.streams import Items, Stream
 

@@ -1,3 +1,4 @@
+# Generated from ../aio/client.py by tools/generate_client.py.
 """The synchronous client."""
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,8 @@ from kvorum.client.paging import PAGE_SIZE, Pager
 from kvorum.client.routing import parse_endpoints
 from kvorum.client.sync.claims import Elections, Leadership, Lock, Locks
 from kvorum.client.sync.cluster import Cluster
-from kvorum.client.sync.leases import Lease, Leases, OnLost
+from kvorum.client.sync.lease import Lease, OnLost
+from kvorum.client.sync.leases import Leases
 from kvorum.client.sync.shell import Shell
 from kvorum.client.sync.streams import RangeItems, Watch
 from kvorum.client.txn import Comparison, Operation, Write
@@ -35,7 +37,7 @@ _MISSING: Any = object()
 
 
 class Client(Shell):
-    """A kvorum cluster, by some or all of its nodes; threads may share it.
+    """A kvorum cluster, by some or all of its nodes, which threads may share.
 
     ``endpoints`` are REST URLs: "http://a:8081,http://b:8082", or a sequence of them. The client
     stays with one that works, prefers the leader's, and goes on to another when one fails.
@@ -95,11 +97,12 @@ class Client(Shell):
     ) -> Any:
         """The value alone: JSON or bytes; of a missing key ``default``, if that is given."""
         try:
-            return self.get(key, revision=revision, stale=stale, timeout_s=timeout_s).value
+            found = self.get(key, revision=revision, stale=stale, timeout_s=timeout_s)
         except NotFound:
             if default is _MISSING:
                 raise
             return default
+        return found.value
 
     def put(
         self,

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
@@ -83,7 +84,9 @@ class Shell:
         steps = attempts(call, router or self.router, self.limits, self.clock, timeout_s)
         return self._traced(call, steps, stop, self._exchange)
 
-    def open(self, call: Call[Answer], timeout_s: float | None, stop: threading.Event) -> "Opened":
+    def open(
+        self, call: Call[Answer], timeout_s: float | None, stop: threading.Event | None = None
+    ) -> "Opened":
         """The same for a stream; whoever asked closes it."""
         opening = _Opening(self._http)
         steps = attempts(call, self.router, self.limits, self.clock, timeout_s)
@@ -109,6 +112,11 @@ class Shell:
         except StopIteration as end:
             value: T = end.value
             return value
+
+    def each(self, ask: Callable[[str], T], endpoints: tuple[str, ...]) -> tuple[T, ...]:
+        """Ask several endpoints at once."""
+        with ThreadPoolExecutor(min(len(endpoints), 16)) as pool:
+            return tuple(pool.map(ask, endpoints))
 
     def _traced(
         self, call: Call[T], steps: Steps[T], stop: threading.Event | None, send: Sender
