@@ -105,7 +105,7 @@ class SegmentScan:
 
     def judge_end(self) -> None:
         """Decide what stands where the next record would: nothing, a torn one, or damage."""
-        self.used = max(self.offset, _end_of_nonzero(self.data, self.offset))
+        self.used = max(self.offset, end_of_nonzero(self.data, self.offset))
         cause = "a crash interrupted its write. It had not been acknowledged."
         if len(self.data) < self.header.size_bytes:
             cause = "the file was cut short. It may have been acknowledged."
@@ -166,7 +166,7 @@ def _next_sector(offset: int) -> int:
     return offset - offset % SECTOR_BYTES + SECTOR_BYTES
 
 
-def _end_of_nonzero(data: bytes, start: int) -> int:
+def end_of_nonzero(data: bytes, start: int) -> int:
     """End of the last byte from ``start`` on that is not zero; ``start`` if all are."""
     end = len(data)
     while end > start:

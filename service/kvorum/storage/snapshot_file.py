@@ -136,6 +136,11 @@ class SnapshotScan:
         """All bytes before are sound."""
         return self._offset
 
+    @property
+    def checksum(self) -> int:
+        """CRC of all bytes before."""
+        return self._checksum
+
     def next_block(self) -> bytes | None:
         """The next block, sound by itself and in its place; None at the end."""
         try:

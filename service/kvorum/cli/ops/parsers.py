@@ -1,6 +1,6 @@
 """The arguments of `kvorum serve`, `dev`, `variables` and `recover`."""
 
-from argparse import ArgumentTypeError
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
 from kvorum.cli.commands import Commands, add_command
@@ -45,6 +45,18 @@ examples:
   kvorum recover --data-dir data/Node-1 --yes
 """
 
+WAL_DUMP = """\
+Show what a data directory holds: whose it is, its snapshots, and every record and entry of
+its log, decoded. Nothing is changed, and what is damaged is named and passed over. At the
+end it says whether a node would start from it: exit code 0 if so, else 1. -o json gives one
+object a line.
+
+examples:
+  kvorum wal-dump data/Node-1
+  kvorum wal-dump data/Node-1 --from 1000 --to 1010
+  kvorum wal-dump data/Node-1 -o json | jq 'select(.found == "damage")'
+"""
+
 _RUNNING = "kvorum.cli.ops.running"
 
 
@@ -84,6 +96,34 @@ def add_parsers(commands: Commands) -> None:
     )
     rescue.add_argument("--data-dir", type=Path, metavar="DIR", required=True, help="its DATA_DIR")
     rescue.add_argument("--yes", action="store_true", help="do not ask for the node's name")
+    _add_wal_dump(commands)
+
+
+def _add_wal_dump(commands: Commands) -> None:
+    dump = add_command(
+        commands,
+        "wal-dump",
+        "show what a data directory holds",
+        WAL_DUMP,
+        run="kvorum.cli.ops.wal_dump:run_wal_dump",
+    )
+    dump.add_argument("data_dir", type=Path, metavar="DATA_DIR", help="of a node, running or not")
+    dump.add_argument("--from", type=_index, default=1, metavar="INDEX", help="first entry")
+    dump.add_argument("--to", type=_index, metavar="INDEX", help="last entry")
+    _add_output(dump)
+
+
+def _add_output(parser: ArgumentParser) -> None:
+    """Of a command that asks no cluster; what stands before the command counts too."""
+    parser.add_argument(
+        "-o", "--output", choices=("json", "table"), default=SUPPRESS, help="default: table"
+    )
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"{text!r} is no index of an entry: they count from 1")
+    return int(text)
 
 
 def _size(text: str) -> int:
