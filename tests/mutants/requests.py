@@ -240,8 +240,8 @@ REQUESTS = (
             Edit(
                 StateMachine,
                 "freeze",
-                "return FrozenState(head, outcomes.view(), store)",
-                "return FrozenState(head, iter(()), store)",
+                "return FrozenState(head, outcomes.view(), self._leases, store)",
+                "return FrozenState(head, iter(()), self._leases, store)",
             ),
         ),
     ),

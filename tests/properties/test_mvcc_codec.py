@@ -6,11 +6,21 @@ from hypothesis import strategies as st
 from kvorum.mvcc.command import (
     UNSTAMPED,
     Command,
+    Compact,
+    Compare,
     CompareAndSet,
     Delete,
+    DeleteOp,
+    Field,
     Introduce,
+    LeaseGrant,
+    LeaseKeepAlive,
+    LeaseRevoke,
     Put,
+    PutOp,
+    Relation,
     Stamp,
+    Txn,
     decode_batch,
     encode_batch,
     encode_command,
@@ -18,13 +28,26 @@ from kvorum.mvcc.command import (
 )
 
 U32, U64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
-STAMPS = st.builds(Stamp, U64, U32, U32)
+STAMPS = st.builds(Stamp, U64, U32, U32, U32, U32, U64, U64)
 IDS, BYTES = st.text(max_size=40), st.binary(max_size=300)
+ENDS = st.one_of(st.none(), BYTES)
+COMPARES = st.builds(
+    Compare, BYTES, st.sampled_from(Field), st.sampled_from(Relation), st.one_of(BYTES, U64), ENDS
+)
+OPS = st.one_of(
+    st.builds(PutOp, BYTES, BYTES, IDS, U32, IDS), st.builds(DeleteOp, BYTES, ENDS, U32)
+)
+BRANCHES = st.lists(OPS, max_size=4).map(tuple)
 COMMANDS = st.one_of(
-    st.builds(Put, IDS, BYTES, BYTES),
+    st.builds(Put, IDS, BYTES, BYTES, U32, IDS, U32, IDS),
     st.builds(CompareAndSet, IDS, BYTES, BYTES, BYTES),
     st.builds(Delete, IDS, BYTES),
     st.builds(Introduce, IDS, IDS, IDS, IDS),
+    st.builds(Txn, IDS, st.lists(COMPARES, max_size=4).map(tuple), BRANCHES, BRANCHES),
+    st.builds(LeaseGrant, IDS, IDS, U64),
+    st.builds(LeaseKeepAlive, IDS, IDS),
+    st.builds(LeaseRevoke, IDS, IDS),
+    st.builds(Compact, IDS, U64),
 )
 
 

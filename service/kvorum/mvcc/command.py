@@ -2,17 +2,24 @@
 
 A batch is a fixed header followed by a MessagePack array of commands::
 
-    u8  version (1)
-    u64 time_ms              the log's own time when a leader appended the batch
-    u32 outcomes_count_max   how many outcomes to keep after this batch
-    u32 outcomes_age_s_max   and for how long, measured in time_ms
+    u8  version (2)
+    u64 time_ms                 the log's own time when a leader appended the batch
+    u32 outcomes_count_max      how many outcomes to keep after this batch
+    u32 outcomes_age_s_max      and for how long, measured in time_ms
+    u32 history_revisions_max   how many past revisions to keep after this batch
+    u32 history_age_s_max       and for how long
+    u64 history_bytes_max       and how many bytes of them
+    u64 quota_bytes             how large the store may grow, 0: without a bound
     ... MessagePack: [[tag, request_id, key, ...], ...]
 
-Time and retention travel in the log because every replica must forget the same
-outcomes at the same entry; local clocks and settings must not decide it. The log's
-time begins at 0 and grows by what leaders see pass on clocks that never jump, so no
-node's idea of the date can age anything. A node that is not the leader leaves the
-header's numbers zero; the leader stamps them.
+A batch without commands is valid: it brings time, so that leases end and what is too old is
+forgotten also while nobody writes.
+
+Time, retention and quota travel in the log because every replica must decide the same at
+the same entry; local clocks and settings must not. The log's time begins at 0 and grows by
+what leaders see pass on clocks that never jump, so no node's idea of the date can age
+anything. A node that is not the leader leaves the header's numbers zero; the leader stamps
+them.
 
 Every command says up to which index it was certainly not in the log when its
 request came in. Should the outcomes kept no longer reach back that far, nobody can
@@ -26,8 +33,8 @@ from enum import IntEnum
 import msgspec
 from msgspec import Struct
 
-_HEADER = struct.Struct(">BQII")
-_VERSION = 1
+_HEADER = struct.Struct(">BQIIIIQQ")
+_VERSION = 2
 
 FIRST_ATTEMPT = (1 << 63) - 1
 """As ``after_index``: no earlier attempt can exist anywhere."""
@@ -44,7 +51,8 @@ class Put(_Command, frozen=True, tag=1):
     """Set ``key`` to ``value``, whatever it was; see :class:`~kvorum.mvcc.record.Record`.
 
     ``lease`` must exist. With ``ttl_ms`` instead the key gets a lease of its own, which ends
-    with it. A put without either takes the key out of the lease it was in.
+    with it (:func:`~kvorum.mvcc.leases.own_lease_id`). A put without either takes the key out
+    of the lease it was in.
     """
 
     request_id: str
@@ -57,7 +65,10 @@ class Put(_Command, frozen=True, tag=1):
 
 
 class CompareAndSet(_Command, frozen=True, tag=2):
-    """Set ``key`` to ``value`` if it holds ``expected``, compared as JSON."""
+    """Set ``key`` to ``value`` if it holds ``expected``, compared as JSON.
+
+    A value with a content type is no JSON, so it never matches. The key stays in its lease.
+    """
 
     request_id: str
     key: bytes
@@ -77,7 +88,8 @@ class Delete(_Command, frozen=True, tag=3):
 class Introduce(_Command, frozen=True, tag=4):
     """A member tells ``uid`` (of its data directory) and ``name`` (its SELF_ID); no client does.
 
-    The first uid of a member's id stays; the name may change.
+    The first uid of a member's id stays; the name may change. Its outcome is not kept, as that
+    of :class:`LeaseKeepAlive`.
     """
 
     request_id: str
@@ -111,10 +123,11 @@ class Compare(Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fie
 
     With ``end`` it has to hold for every key that exists from ``key`` up to, but without,
     ``end``, so it holds if there is none (``end`` b"" means that there is no upper bound).
-    ``operand`` is bytes for VALUE and LEASE (its id in ASCII), else int. JSON values are equal as in
-    :class:`CompareAndSet`; LESS and GREATER hold between two JSON numbers, two JSON strings
-    (by code point) or two raw values (by byte), never otherwise. Of a key that does not exist
-    only NOT_EQUAL holds of its value.
+    ``operand`` is bytes for VALUE and LEASE (its id in ASCII), else int; of any other kind only
+    NOT_EQUAL holds. A key's content type says whether its value is compared as JSON or as bytes.
+    JSON values are equal as in :class:`CompareAndSet`; LESS and GREATER hold between two JSON
+    numbers, two JSON strings (by code point) or two raw values (by byte), never otherwise. Of a
+    key that does not exist only NOT_EQUAL holds of its value.
     """
 
     key: bytes
@@ -135,7 +148,10 @@ class PutOp(_Command, frozen=True, tag=1):
 
 
 class DeleteOp(_Command, frozen=True, tag=2):
-    """Delete ``key``; with ``end`` the first ``limit`` keys of a range, as in :class:`Compare`."""
+    """Delete ``key``; with ``end`` the first ``limit`` keys of a range, as in :class:`Compare`.
+
+    The range is what it was before the transaction.
+    """
 
     key: bytes
     end: bytes | None = None
@@ -153,7 +169,8 @@ class Txn(_Command, frozen=True, tag=5):
 
     Reads of a transaction are no part of the log: they show the state before its writes.
     Either all writes are done or, for a lease that does not exist, a full store or too many
-    deletions, none. No key is written twice in a branch: front ends see to that.
+    deletions or comparisons, none. No key is written twice in a branch: front ends see to that.
+    If one is all the same, the last operation on it counts.
     """
 
     request_id: str
@@ -164,7 +181,10 @@ class Txn(_Command, frozen=True, tag=5):
 
 
 class LeaseGrant(_Command, frozen=True, tag=6):
-    """A new lease; refused if the id is taken."""
+    """A new lease; CONFLICT if the id is taken, also by a lease that ended a moment ago.
+
+    Ids that begin with ``ttl-`` are the store's own.
+    """
 
     request_id: str
     lease: str
@@ -181,7 +201,10 @@ class LeaseKeepAlive(_Command, frozen=True, tag=7):
 
 
 class LeaseRevoke(_Command, frozen=True, tag=8):
-    """End a lease now, and delete its keys."""
+    """End a lease now, and delete its keys.
+
+    If they are more than DELETE_KEYS_MAX, the rest goes with the batches that follow.
+    """
 
     request_id: str
     lease: str
@@ -207,6 +230,10 @@ Command = (
     | LeaseRevoke
     | Compact
 )
+
+
+REPEATABLE = frozenset((Introduce, LeaseKeepAlive))
+"""Doing them twice does no harm, so their outcomes are not kept."""
 
 
 class Stamp(Struct, frozen=True, gc=False):
@@ -246,17 +273,26 @@ def stamped(batch: bytes, stamp: Stamp) -> bytes:
 
 def decode_batch(batch: bytes) -> tuple[Stamp, list[Command]]:
     """Raises ``ValueError`` for a version or bytes that this release cannot read."""
+    if batch and batch[0] != _VERSION:
+        raise ValueError(f"batch version {batch[0]}: this release reads version {_VERSION}")
     if len(batch) < _HEADER.size:
         raise ValueError(f"batch of {len(batch)} bytes: its header alone takes {_HEADER.size}")
-    version, time_ms, count_max, age_s_max = _HEADER.unpack_from(batch)
-    if version != _VERSION:
-        raise ValueError(f"batch version {version}: this release reads version {_VERSION}")
+    _, *numbers = _HEADER.unpack_from(batch)
     try:
         commands = _decode(memoryview(batch)[_HEADER.size :])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"batch is not a list of commands: {error}") from error
-    return Stamp(time_ms, count_max, age_s_max), commands
+    return Stamp(*numbers), commands
 
 
 def _header(stamp: Stamp) -> bytes:
-    return _HEADER.pack(_VERSION, stamp.time_ms, stamp.outcomes_count_max, stamp.outcomes_age_s_max)
+    return _HEADER.pack(
+        _VERSION,
+        stamp.time_ms,
+        stamp.outcomes_count_max,
+        stamp.outcomes_age_s_max,
+        stamp.history_revisions_max,
+        stamp.history_age_s_max,
+        stamp.history_bytes_max,
+        stamp.quota_bytes,
+    )

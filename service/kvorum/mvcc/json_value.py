@@ -28,6 +28,10 @@ EXACT_BYTES_MAX: Final = 64 << 10
 """Texts longer than this are compared without looking into their numbers; see
 :func:`json_equal`. Part of the replicated state's meaning, like :data:`NESTING_MAX`."""
 
+Number = tuple[str, str, str]
+"""Sign, digits d and exponent e of 0.d * 10**e; d neither begins nor ends with 0, and is empty
+for the number 0."""
+
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS: Final = bytes.maketrans(b"[]{}", b"\x01\xff\x01\xff")  # +1 and -1 as signed bytes
 _NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
@@ -67,7 +71,7 @@ def json_equal(a: bytes, b: bytes) -> bool:
     if max(len(a), len(b)) > EXACT_BYTES_MAX:
         return _equal_when_written_alike(a, b)
     try:
-        return _may_be_equal(a, b) and _parse(a) == _parse(b)
+        return _may_be_equal(a, b) and parse(a) == parse(b)
     except ValueError:
         return False
 
@@ -91,13 +95,14 @@ def _may_be_equal(a: bytes, b: bytes) -> bool:
     return bool(_decode_quickly(a.decode()) == _decode_quickly(b.decode()))
 
 
-def _parse(text: bytes) -> object:
+def parse(text: bytes) -> object:
+    """The value of a JSON text as Python has it, but for numbers. Raises ``ValueError``."""
     check_nesting(text)
     return _decode(text.decode())
 
 
-def _number(literal: str) -> tuple[str, str, str]:
-    """A JSON number's only form: sign, digits d and exponent e of 0.d * 10**e.
+def _number(literal: str) -> Number:
+    """A JSON number's only form.
 
     A tuple is neither a bool nor a string nor a list, so Python's ``==`` takes no
     number for a value of another kind.

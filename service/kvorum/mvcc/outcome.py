@@ -20,9 +20,34 @@ INTERNAL_KEY_MESSAGE = "cannot get value of internal key"
 """For a client that names the key under which outcomes are kept."""
 
 
+OTHERWISE_MESSAGE = "a comparison does not hold"
+"""For a transaction that took its other branch."""
+LEASE_TAKEN_MESSAGE = "this lease id is taken"
+LEASE_RESERVED_MESSAGE = 'lease ids that begin with "ttl-" are made by the store'
+FULL_MESSAGE = "the store is full: delete keys, or raise its quota"
+LEASES_FULL_MESSAGE = "there are as many leases as there may be: revoke some"
+TOO_MANY_DELETED_MESSAGE = "it would delete too many keys at once: use several, with a limit"
+TOO_MANY_COMPARED_MESSAGE = "a comparison is about too many keys: compare smaller ranges"
+
+
 def missing_key_message(key: bytes) -> str:
     """For a compare-and-set or delete of a key that does not exist; never raises."""
     return f'key "{key.decode("utf-8", "backslashreplace")}" doesn\'t exist'
+
+
+def missing_lease_message(lease: str) -> str:
+    """For whatever names a lease that never was, or has ended."""
+    return f'lease "{lease}" doesn\'t exist'
+
+
+def compacted_message(revision: int, oldest: int) -> str:
+    """For compacting to a revision below the oldest that is left."""
+    return f"revision {revision} is compacted; the oldest one left is {oldest}"
+
+
+def future_message(revision: int, newest: int) -> str:
+    """For compacting to a revision that the store has not reached."""
+    return f"revision {revision} is not there yet; the newest one is {newest}"
 
 
 class Status(IntEnum):
@@ -36,7 +61,7 @@ class Status(IntEnum):
     OTHERWISE = 5  # a transaction whose comparisons did not hold: its other branch was taken
     LEASE_NOT_FOUND = 6  # it never existed, or has ended
     FULL = 7  # the store is at its quota
-    TOO_MANY = 8  # it would delete more keys than one command may
+    TOO_MANY = 8  # it would delete, or compare, more keys than one command may
     COMPACTED = 9  # the revision to compact to is below the one compacted to already
     FUTURE_REVISION = 10  # the store has not reached the revision that it names
 

@@ -42,8 +42,8 @@ def apply(machine: StateMachine) -> Apply:
 
 def test_put_creates_and_overwrites(machine: StateMachine, apply: Apply) -> None:
     assert apply(Put("a", b"k", b"1"), Put("b", b"k", b"2")) == [
-        Outcome("a", Status.SUCCESS, "success", revision=1, time_ms=5_000),
-        Outcome("b", Status.SUCCESS, "success", revision=2, time_ms=5_000),
+        Outcome("a", Status.SUCCESS, "success", revision=1, time_ms=5_000, changed=1),
+        Outcome("b", Status.SUCCESS, "success", revision=2, time_ms=5_000, changed=1),
     ]
     assert machine.get(b"k") == Record(b"2", create_revision=1, mod_revision=2, version=2)
 
@@ -83,7 +83,7 @@ def test_key_that_is_not_utf8_has_a_message_too(apply: Apply) -> None:
 
 def test_delete_removes(machine: StateMachine, apply: Apply) -> None:
     apply(Put("a", b"k", b"1"))
-    assert apply(Delete("b", b"k")) == [Outcome("b", Status.SUCCESS, "success", 2, 5_000)]
+    assert apply(Delete("b", b"k")) == [Outcome("b", Status.SUCCESS, "success", 2, 5_000, 1)]
     assert machine.get(b"k") is None
     assert (machine.key_count, machine.size_bytes, machine.revision) == (0, 0, 2)
 
