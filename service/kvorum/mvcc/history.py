@@ -13,7 +13,7 @@ back, some thousand events at a time, so that nobody is held up.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import accumulate, islice
+from itertools import islice
 from operator import attrgetter
 from typing import Final
 from zlib import crc32
