@@ -5,24 +5,28 @@ from collections.abc import Mapping, Sequence
 
 from kvorum.cli.asking import DEFAULT_ENDPOINT, add_asking_options, endpoints
 from kvorum.cli.cluster.parsers import add_parsers as add_cluster_parsers
+from kvorum.cli.commands import CommandParser
 from kvorum.cli.data.parsers import add_parsers as add_data_parsers
 from kvorum.cli.exits import EXIT_CODES
 from kvorum.cli.ops.parsers import add_parsers as add_ops_parsers
 
 EXAMPLES = """\
 examples:
-  kvorum serve --env-file 1.env    start one node in the foreground
-  kvorum variables                 list the settings of a node
-  kvorum dev                       start every node of 1.env, 2.env, … on this machine
-  kvorum member list               who belongs to the cluster
-  kvorum transfer Node-2           let another node lead
+  kvorum serve                         start a node here
+  kvorum put greeting hello            set a key
+  kvorum get greeting                  print its value
+  kvorum ls config/ -o json            list keys, for a program
+  kvorum watch --prefix config/        print changes as they happen
+  kvorum lock backup -- ./backup.sh    run a command while holding a lock
+  kvorum import settings.env           put every key of a file
+  kvorum member list                   who belongs to the cluster
 
 """
 
 
 def make_parser() -> ArgumentParser:
     """The parser of the whole command line."""
-    parser = ArgumentParser(
+    parser = CommandParser(
         prog="kvorum",
         description="A Raft-replicated key-value store.",
         epilog=EXAMPLES + EXIT_CODES,

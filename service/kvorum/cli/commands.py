@@ -13,10 +13,30 @@ from typing import Any, Protocol, cast
 from kvorum.cli.console import Console
 
 
+class CommandParser(ArgumentParser):
+    """A parser that may leave everything after ``--`` alone, as ``command_line``.
+
+    For a program with arguments of its own, which :mod:`argparse` would mix up with ours.
+    """
+
+    takes_command_line = False
+
+    def parse_known_args(  # type: ignore[override]  # the base has overloads, with one body
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """As of the base; see there."""
+        if not self.takes_command_line or args is None:
+            return super().parse_known_args(args, namespace)
+        at = args.index("--") if "--" in args else len(args)
+        found, unknown = super().parse_known_args(args[:at], namespace)
+        found.command_line = list(args[at + 1 :])
+        return found, unknown
+
+
 class Commands(Protocol):
     """What ``add_subparsers`` returns: its class has no public name."""
 
-    def add_parser(self, name: str, **options: Any) -> ArgumentParser: ...
+    def add_parser(self, name: str, **options: Any) -> CommandParser: ...
 
 
 def add_command(
@@ -28,7 +48,7 @@ def add_command(
     run: str = "",
     parents: Sequence[ArgumentParser] = (),
     epilog: str = "",
-) -> ArgumentParser:
+) -> CommandParser:
     """A command whose code is ``run``, as "package.module:function"; "" if it has subcommands.
 
     The function takes the arguments and a console, and returns the exit code.

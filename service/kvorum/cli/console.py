@@ -13,6 +13,12 @@ class Console(NamedTuple):
     def say(self, text: str) -> None:
         print(text, file=self.stdout)
 
+    def write(self, raw: bytes) -> None:
+        """Bytes as they are, in turn with :meth:`say`."""
+        self.stdout.flush()
+        self.stdout.buffer.write(raw)
+        self.stdout.buffer.flush()
+
     def warn(self, text: str) -> None:
         print(text, file=self.stderr, flush=True)
 

@@ -12,7 +12,7 @@ def test_help_teaches_by_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--help"])
     assert caught.value.code == 0
-    assert "kvorum serve --env-file 1.env" in capsys.readouterr().out
+    assert "\n  kvorum put greeting hello" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["serve", "dev"])

@@ -1,0 +1,53 @@
+"""Signals of commands that run for long: they end in good order, or hand the signal on."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TextIO
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+FORWARDED = (*ENDING, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Asked to end by a signal other than Ctrl-C; ``code`` is the exit code for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.code = 128 + number
+
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+@contextmanager
+def handling(numbers: tuple[signal.Signals, ...], handler: Handler) -> Iterator[None]:
+    """``handler`` for these signals meanwhile; what is ignored stays ignored (nohup)."""
+    changed = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = [(number, signal.signal(number, handler)) for number in changed]
+    try:
+        yield
+    finally:
+        for number, previous in before:
+            signal.signal(number, previous)
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise :class:`Interrupted`, as Ctrl-C raises KeyboardInterrupt."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with handling(ENDING, interrupt):
+        yield
+
+
+def reaches_children(number: int, terminal: TextIO) -> bool:
+    """Whether a signal comes from the keyboard, which sends it to all of the foreground."""
+    if number not in FROM_TERMINAL or not terminal.isatty():
+        return False
+    return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
