@@ -72,7 +72,7 @@ class LockBody(_Body, frozen=True):
 
     lease: LeaseId | UnsetType = UNSET
     ttl_seconds: TtlSeconds | UnsetType = UNSET
-    value: JsonText = Raw(b"null")
+    value: JsonText | UnsetType = UNSET
     wait_seconds: Annotated[
         float,
         Meta(

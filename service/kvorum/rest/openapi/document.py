@@ -2,10 +2,15 @@
 
 from importlib.metadata import version
 
+from kvorum.rest.openapi import coordination_parts
+from kvorum.rest.openapi.claim_paths import claim_paths
 from kvorum.rest.openapi.key_paths import key_paths
+from kvorum.rest.openapi.lease_paths import lease_paths
+from kvorum.rest.openapi.maintenance_paths import maintenance_paths
 from kvorum.rest.openapi.member_paths import member_paths
 from kvorum.rest.openapi.other_paths import other_paths
 from kvorum.rest.openapi.parts import HEADERS, JsonObject, parameters, problem_table, schemas
+from kvorum.rest.openapi.watch_paths import watch_paths
 
 API_VERSION = version("kvorum")
 """The release's: the interface and the program are delivered together."""
@@ -24,9 +29,13 @@ Errors are problem details (RFC 9457) with the field `error` beside:
 
 _TAGS = [
     {"name": "keys", "description": "Read and write keys."},
+    {"name": "watch", "description": "Be told of changes."},
+    {"name": "leases", "description": "Let keys end with whoever put them."},
+    {"name": "locks", "description": "One at a time, in order, with fencing tokens."},
+    {"name": "elections", "description": "One leader at a time."},
     {"name": "commands", "description": "Find out what became of a request."},
     {"name": "cluster", "description": "Look into the cluster, and change it."},
-    {"name": "operations", "description": "Probes and metrics."},
+    {"name": "operations", "description": "Probes, metrics, history and backups."},
 ]
 
 
@@ -42,10 +51,30 @@ def openapi_document() -> JsonObject:
         },
         "servers": [{"url": "/", "description": "The node that serves this document."}],
         "tags": _TAGS,
-        "paths": key_paths() | other_paths() | member_paths(),
+        "paths": _paths(),
         "components": {
-            "schemas": schemas(),
-            "parameters": parameters(),
-            "headers": HEADERS,
+            "schemas": _schemas(),
+            "parameters": parameters() | coordination_parts.PARAMETERS,
+            "headers": HEADERS | coordination_parts.HEADERS,
         },
+    }
+
+
+def _schemas() -> JsonObject:
+    components = schemas(*coordination_parts.SCHEMAS)
+    for name, members in coordination_parts.ALTERNATIVES.items():
+        components[name]["oneOf"] = [{"required": [member]} for member in members]
+    return components
+
+
+def _paths() -> JsonObject:
+    """In the order they are shown."""
+    return {
+        **key_paths(),
+        **watch_paths(),
+        **lease_paths(),
+        **claim_paths(),
+        **other_paths(),
+        **member_paths(),
+        **maintenance_paths(),
     }

@@ -101,12 +101,25 @@ def _cluster_info() -> JsonObject:
             {"node": "localhost:8003", "nextIndex": 118, "matchIndex": 117},
         ],
     }
+    store = {
+        "keys": 1204,
+        "sizeBytes": 98304,
+        "quotaBytes": 2147483648,
+        "isFull": False,
+        "revision": 42,
+        "compactedRevision": 12,
+        "historyRevisions": 30,
+        "historyBytes": 8192,
+        "leases": 3,
+        "watchers": 5,
+    }
+    example = _COMMON | {"info": info, "store": store}
     return _operation(
         "cluster",
         "clusterInfo",
         "Where this node stands",
         "Answers at once, on every node, also without a leader.",
-        {"200": json_answer(ClusterInfoAnswer, "Its state now.", _COMMON | {"info": info})},
+        {"200": json_answer(ClusterInfoAnswer, "Its state now.", example)},
     )
 
 

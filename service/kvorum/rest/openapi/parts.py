@@ -66,10 +66,10 @@ _SCHEMAS = (
 )
 
 
-def schemas() -> JsonObject:
-    """JSON Schema (2020-12, as in OpenAPI 3.1) of every body."""
+def schemas(*more: type[Struct]) -> JsonObject:
+    """JSON Schema (2020-12, as in OpenAPI 3.1) of every body: those here and ``more``."""
     _, components = msgspec.json.schema_components(
-        _SCHEMAS, ref_template="#/components/schemas/{name}"
+        (*_SCHEMAS, *more), ref_template="#/components/schemas/{name}"
     )
     return {name: components[name] for name in sorted(components)}
 
