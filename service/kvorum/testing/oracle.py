@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from kvorum.mvcc.command import (
+    REPEATABLE,
     UNSTAMPED,
     Command,
     CompareAndSet,
     Delete,
-    Introduce,
     Put,
     Stamp,
     decode_batch,
@@ -90,6 +90,8 @@ class Oracle:
 
     def _execute_once(self, command: Command, index: int) -> None:
         request_id = command.request_id
+        if type(command) in REPEATABLE:  # and of no consequence for keys
+            return
         if request_id in self._kept_ids or command.after_index < self._forgotten:
             return
         if request_id in self.results:
@@ -103,8 +105,8 @@ class Oracle:
         self._kept_ids.add(request_id)
 
     def _execute(self, command: Command) -> Status:
-        if isinstance(command, Introduce):
-            return Status.SUCCESS
+        if not isinstance(command, Put | CompareAndSet | Delete):
+            raise WrongAnswer(f"nobody was to send {command}")
         value = self.value(command.key)
         if isinstance(command, Put):
             self._set(command.key, command.value)
