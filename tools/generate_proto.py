@@ -1,4 +1,4 @@
-"""Generate ``service/kvorum/transport/pb`` from ``proto/raft.proto``.
+"""Generate ``service/kvorum/transport/pb`` from ``proto/*.proto``.
 
     python tools/generate_proto.py          write the generated files
     python tools/generate_proto.py --check  exit 1 if the committed ones are out of date
@@ -18,10 +18,11 @@ from grpc_tools import protoc  # type: ignore[import-untyped] # it ships no type
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO_DIRECTORY = ROOT / "proto"
-PROTO = "raft.proto"
+PROTOS = ("kvorum.proto", "raft.proto")
 PACKAGE = "kvorum.transport.pb"
 OUTPUT_DIRECTORY = ROOT / "service" / Path(*PACKAGE.split("."))
-GENERATED = ("raft_pb2.py", "raft_pb2.pyi", "raft_pb2_grpc.py", "raft_pb2_grpc.pyi")
+ENDINGS = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
+GENERATED = tuple(f"{Path(proto).stem}{ending}" for proto in PROTOS for ending in ENDINGS)
 
 
 class GenerationError(Exception):
@@ -38,12 +39,12 @@ def plugin(name: str) -> str:
 
 def qualify(text: str) -> str:
     """protoc imports its siblings as top-level modules; ours live in a package."""
-    qualified = f"from {PACKAGE} import raft_pb2"
-    return re.sub(r"^import raft_pb2\b", qualified, text, flags=re.MULTILINE)
+    modules = "|".join(f"{Path(proto).stem}_pb2" for proto in PROTOS)
+    return re.sub(rf"^import ({modules})\b", rf"from {PACKAGE} import \1", text, flags=re.MULTILINE)
 
 
 def generate(target: Path) -> None:
-    """Write the four generated modules to ``target``."""
+    """Write the generated modules to ``target``."""
     status = protoc.main(
         [
             "protoc",
@@ -55,7 +56,7 @@ def generate(target: Path) -> None:
             f"--grpc_python_out={target}",
             f"--mypy_out=quiet:{target}",
             f"--mypy_grpc_out=quiet:{target}",
-            PROTO,
+            *PROTOS,
         ]
     )
     if status != 0:
@@ -83,7 +84,7 @@ def check() -> int:
         return 0
     print(
         f"{', '.join(names)} in {OUTPUT_DIRECTORY.relative_to(ROOT)} out of date with "
-        f"proto/{PROTO}: run python tools/generate_proto.py and commit the result",
+        f"{PROTO_DIRECTORY.name}/: run python tools/generate_proto.py and commit the result",
         file=sys.stderr,
     )
     return 1

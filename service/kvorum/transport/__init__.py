@@ -1,4 +1,4 @@
-"""Peers over gRPC: the ``Peers`` port of the node, and the server that peers call.
+"""Peers over gRPC: the ``Peers`` port of the node, and the server that peers and clients call.
 
 Every node dials every peer and sends all its messages for that peer on the one
 stream it dialled; answers come back on the peer's own stream. A link is therefore
@@ -16,7 +16,10 @@ Who that is, ``handshake`` decides: by the node's configuration, by the membersh
 removed) and about others (that a disk is lost) it tells (``consequences``) the node, an
 :class:`~kvorum.transport.identity.Registrar`.
 
-Only ``encoding``, ``decoding`` and ``introduction_codec`` see protobuf types, only the two
-ends (``link``, and ``server`` with ``reception`` and ``unary``) see gRPC;
-``tools/generate_proto.py`` writes ``pb`` from ``proto/raft.proto``.
+Clients get their watches on the same port (``watch_service``); no rule for peers applies to
+them.
+
+Only ``encoding``, ``decoding`` and the codecs see protobuf types, only the two ends (``link``,
+and ``server`` with ``reception``, ``unary`` and ``watch_service``) see gRPC;
+``tools/generate_proto.py`` writes ``pb`` from ``proto/*.proto``.
 """

@@ -20,8 +20,9 @@ class TransportOptions(Struct, frozen=True, kw_only=True):
     A message that is larger than ``message_bytes_max`` is dropped, because the
     receiver would refuse it; one that is larger than ``frame_bytes_max`` travels
     alone. ``queue_*`` bound what waits for one connected peer; ``guests_max`` those callers
-    of which this node, being behind, does not know whether they are members. Whoever left is
-    served for another ``leave_grace_ms``.
+    of which this node, being behind, does not know whether they are members; ``watch_streams_max``
+    clients that watch, beyond the ``concurrent_rpcs_max`` other calls. Whoever left is served
+    for another ``leave_grace_ms``.
     """
 
     self_address: str
@@ -38,6 +39,7 @@ class TransportOptions(Struct, frozen=True, kw_only=True):
     queue_messages_max: int = 4096
     queue_bytes_max: int = 32 << 20
     concurrent_rpcs_max: int = 256
+    watch_streams_max: int = 20_000
     unary_calls_max: int = 64
     guests_max: int = 16
 

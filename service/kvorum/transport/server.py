@@ -1,7 +1,7 @@
-"""The gRPC server: the protocol, health (``grpc.health.v1``) and reflection.
+"""The gRPC server: the protocol, clients' watches, health (``grpc.health.v1``), reflection.
 
-``""`` is SERVING while the process is up. The Raft service is SERVING while the
-node says that it is ready; both are NOT_SERVING once it stops.
+``""`` is SERVING while the process is up. The other services are SERVING while the
+node says that it is ready; all are NOT_SERVING once it stops.
 """
 
 import asyncio
@@ -20,13 +20,15 @@ from kvorum.transport.options import TransportOptions, server_arguments
 from kvorum.transport.pb import raft_pb2 as pb
 from kvorum.transport.reception import Reception
 from kvorum.transport.unary import UnaryService
+from kvorum.transport.watch_service import WATCH_SERVICE, WatchService
 
 RAFT_SERVICE = pb.DESCRIPTOR.services_by_name["RaftService"].full_name
 
+_SERVICES = (RAFT_SERVICE, WATCH_SERVICE)
 _STATUS = health_pb2.HealthCheckResponse
 
 
-def _handlers(reception: Reception, unary: UnaryService) -> grpc.GenericRpcHandler:
+def _peer_handlers(reception: Reception, unary: UnaryService) -> grpc.GenericRpcHandler:
     """Handlers of raw bytes: what cannot be parsed gets our answer, not a traceback."""
     return grpc.method_handlers_generic_handler(
         RAFT_SERVICE,
@@ -38,25 +40,38 @@ def _handlers(reception: Reception, unary: UnaryService) -> grpc.GenericRpcHandl
     )
 
 
+def _watch_handlers(watches: WatchService) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(
+        WATCH_SERVICE, {"Watch": grpc.unary_stream_rpc_method_handler(watches.watch)}
+    )
+
+
 class PeerServer:
     """Binds, serves and stops. Must be created inside a running event loop."""
 
     def __init__(
-        self, options: TransportOptions, reception: Reception, unary: UnaryService
+        self,
+        options: TransportOptions,
+        reception: Reception,
+        unary: UnaryService,
+        watches: WatchService,
     ) -> None:
         self._options = options
         self._reception = reception
+        self._watches = watches
         self._health = health.aio.HealthServicer()
         self._ready = False
         self._ready_changed = asyncio.Event()
         self._server = aio.server(
             options=server_arguments(options),
-            maximum_concurrent_rpcs=options.concurrent_rpcs_max,
+            maximum_concurrent_rpcs=options.concurrent_rpcs_max + options.watch_streams_max,
         )
-        self._server.add_generic_rpc_handlers((_handlers(reception, unary),))
+        self._server.add_generic_rpc_handlers(
+            (_peer_handlers(reception, unary), _watch_handlers(watches))
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            (RAFT_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
 
     async def start(self) -> int:
@@ -67,7 +82,7 @@ class PeerServer:
             port = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise StartError(f"cannot listen on {address} for peers: {error}") from error
-        await self._health.set(RAFT_SERVICE, _STATUS.NOT_SERVING)
+        await self._publish(is_serving=False)
         await self._server.start()
         return port
 
@@ -81,8 +96,12 @@ class PeerServer:
         while True:
             await self._ready_changed.wait()
             self._ready_changed.clear()
-            status = _STATUS.SERVING if self._ready else _STATUS.NOT_SERVING
-            await self._health.set(RAFT_SERVICE, status)
+            await self._publish(is_serving=self._ready)
+
+    async def _publish(self, *, is_serving: bool) -> None:
+        status = _STATUS.SERVING if is_serving else _STATUS.NOT_SERVING
+        for service in _SERVICES:
+            await self._health.set(service, status)
 
     async def stop(self) -> None:
         """Say NOT_SERVING, end the streams, then close; idempotent."""

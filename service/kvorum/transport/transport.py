@@ -20,6 +20,7 @@ from kvorum.transport.reception import Deliver, Reception
 from kvorum.transport.server import PeerServer
 from kvorum.transport.standing import Standing
 from kvorum.transport.unary import UnaryCalls, UnaryService
+from kvorum.transport.watch_service import OpenWatch, WatchService
 
 
 class Transport:
@@ -27,7 +28,8 @@ class Transport:
 
     ``start`` binds and serves; ``run`` keeps the links until ``stop`` (or its own
     cancellation), and stops the server when it ends. Create it inside the event
-    loop that runs it. ``deliver`` gets each frame's messages, in order.
+    loop that runs it. ``deliver`` gets each frame's messages, in order; ``open_watch`` is
+    asked for what clients watch.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Transport:
         options: TransportOptions,
         deliver: Deliver,
         registrar: Registrar,
+        open_watch: OpenWatch,
         *,
         observer: TransportObserver | None = None,
         logger: logging.Logger | None = None,
@@ -63,6 +66,7 @@ class Transport:
                 deliver=deliver,
                 observer=self._observer,
             ),
+            WatchService(open_watch, streams_max=options.watch_streams_max),
         )
         self._stopping = asyncio.Event()
 

@@ -15,6 +15,7 @@ from kvorum.raft.types import Entry, EntryId, EntryKind, Index, NodeId, Term
 from kvorum.transport.observer import DropReason
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.transport import Transport
+from tests.support.fake_history import HubKit
 from tests.unit.transport.fakes import FakeRegistrar
 
 DEADLINE_S = 10.0
@@ -121,11 +122,13 @@ class Node:
         self.registrar = registrar or FakeRegistrar()
         self.recorder = Recorder()
         self.inbox: list[Message] = []
+        self.watches = HubKit(watchers_max=3, buffer_events_max=100)
         self.on_message: Callable[[Message], None] | None = None
         self.transport = Transport(
             options,
             self._deliver,
             self.registrar,
+            self.watches.hub.open,
             observer=self.recorder,
             logger=logging.getLogger(f"kvorum.transport.{options.node_id}"),
             random=Random(1),

@@ -320,6 +320,7 @@ async def test_reflection_describes_the_protocol(node: Node, channel: Any) -> No
     services = (await call.read()).list_services_response.service
     assert {service.name for service in services} == {
         "raft_protocol.RaftService",
+        "kvorum.v1.Watch",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

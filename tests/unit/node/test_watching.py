@@ -105,16 +105,19 @@ class TestWhatIsTold:
 
     @pytest.mark.parametrize("from_revision", [None, 1])
     async def test_puts_or_deletes_alone(self, kit: HubKit, from_revision: int | None) -> None:
-        opened = from_revision is None
-        if opened:
-            puts, deletes = kit.hub.open(ALL, deletes=False), kit.hub.open(ALL, puts=False)
+        def both() -> tuple[Watch, Watch]:
+            hub = kit.hub
+            return (
+                hub.open(ALL, deletes=False, from_revision=from_revision),
+                hub.open(ALL, puts=False, from_revision=from_revision),
+            )
+
+        watches = both() if from_revision is None else None
         kit.put(b"a")
         kit.write((b"a", None))
         kit.write((b"b", b"1"), (b"c", b"2"))
         kit.write((b"b", None), (b"c", b"3"))
-        if not opened:
-            puts = kit.hub.open(ALL, deletes=False, from_revision=1)
-            deletes = kit.hub.open(ALL, puts=False, from_revision=1)
+        puts, deletes = watches or both()
         assert [len(change.events) for change in await take(puts, 4)] == [1, 2, 1]
         assert revisions(await take(deletes, 4)) == [2, 4]
 
