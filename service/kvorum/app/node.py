@@ -7,10 +7,12 @@ from random import SystemRandom
 from prometheus_client import CollectorRegistry
 
 from kvorum.app.clock import SystemClock
+from kvorum.mvcc.query import KeyRange
 from kvorum.node.loading import Origin
 from kvorum.node.member import Member, Ports
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import LogStore, SnapshotStore
+from kvorum.node.watching import Watch
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Index, NodeId
 from kvorum.telemetry.metrics import NodeCollector, NodeSample, PeerMetrics
@@ -42,7 +44,11 @@ class Node:
         """
         self._assigned = assigned
         self.transport = Transport(
-            transport_options, self._deliver, self, observer=PeerMetrics(registry)
+            transport_options,
+            self._deliver,
+            self,
+            self._open_watch,
+            observer=PeerMetrics(registry),
         )
         self.member = Member(
             options,
@@ -82,6 +88,11 @@ class Node:
 
     def _deliver(self, messages: Sequence[Message]) -> None:
         self.member.deliver(messages)
+
+    def _open_watch(
+        self, keys: KeyRange, *, from_revision: int | None, puts: bool, deletes: bool
+    ) -> Watch:
+        return self.service.watch(keys, from_revision=from_revision, puts=puts, deletes=deletes)
 
     def uid_of(self, member: NodeId) -> str | None:
         """The data directory that a member introduced itself with."""

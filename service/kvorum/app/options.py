@@ -60,6 +60,7 @@ def transport_options(
         cluster_id=identity.cluster_id,
         members=members,
         executed_commands_key=settings.executed_commands_key,
+        watch_streams_max=settings.watchers_max,
     )
 
 
