@@ -28,6 +28,10 @@ _MESSAGE_SHOWN_MAX = 200
 
 _POSITION = re.compile(r" ?\(byte (\d+)\)$")
 _KINDS = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
+_FIELD_FAULTS = (
+    (re.compile(r"Object contains unknown field `(.*)`"), r"there is no field '\1' here"),
+    (re.compile(r"Object missing required field `(.*)`"), r"the field '\1' is missing"),
+)
 _JSON_TERMS = {
     "str": "a string",
     "int": "a whole number",
@@ -209,6 +213,8 @@ def _misplaced(message: str) -> str:
     if kinds is not None:
         expected, found = (_in_json_terms(kind) for kind in kinds.groups())
         return f"{place} must be {expected}, not {found}"
+    for pattern, words in _FIELD_FAULTS:
+        message = pattern.sub(words, message)
     return f"{place}: {message[:_MESSAGE_SHOWN_MAX]}"
 
 

@@ -12,7 +12,8 @@ from kvorum.rest.lease_fields import keeping
 
 BYTES_TYPE = "application/octet-stream"
 
-_ABSENT = Raw()
+ABSENT = Raw()
+"""A field that is not there; ``null`` would be a value."""
 
 
 class ValueFields(
@@ -20,7 +21,7 @@ class ValueFields(
 ):
     """``value``, or ``valueBase64`` with or without ``contentType``; and how long it is kept."""
 
-    value: Raw = _ABSENT
+    value: Raw = ABSENT
     value_base64: str | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
     lease: str | UnsetType = UNSET
@@ -96,7 +97,7 @@ def from_base64(text: str, place: str, value_bytes_max: int) -> bytes:
 
 
 def _json(fields: ValueFields, place: str) -> Raw:
-    if fields.value is _ABSENT:
+    if fields.value is ABSENT:
         if not place:
             raise InvalidRequest(
                 f"the body has the wrong fields: missing 'value'; expected {_PUT.text}"
@@ -108,7 +109,7 @@ def _json(fields: ValueFields, place: str) -> Raw:
 def _bytes(fields: ValueFields, place: str, value_bytes_max: int) -> tuple[bytes, str]:
     if fields.value_base64 is UNSET:
         raise InvalidRequest(f"{place}contentType goes with {place}valueBase64, not without it")
-    if fields.value is not _ABSENT:
+    if fields.value is not ABSENT:
         raise InvalidRequest(f"{place}value and {place}valueBase64 exclude each other")
     content_type = BYTES_TYPE
     if fields.content_type is not UNSET:

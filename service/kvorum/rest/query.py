@@ -43,11 +43,17 @@ class Query:
 
     def flag(self, name: str) -> bool:
         """``true`` or ``false``; a name alone means true."""
+        return bool(self.optional_flag(name))
+
+    def optional_flag(self, name: str) -> bool | None:
+        """None if absent."""
         value = self.take(name)
-        if value in (None, b"false"):
-            return False
+        if value is None:
+            return None
         if value in (b"", b"true"):
             return True
+        if value == b"false":
+            return False
         raise InvalidRequest(f"{name}={_shown(value)} is neither true nor false")
 
     def text(self, name: str) -> str | None:
