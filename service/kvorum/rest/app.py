@@ -17,8 +17,10 @@ from kvorum.rest.controllers.keys import key_routes
 from kvorum.rest.controllers.leases import lease_routes
 from kvorum.rest.controllers.maintenance import maintenance_routes
 from kvorum.rest.controllers.members import member_routes
+from kvorum.rest.controllers.ranges import range_routes
 from kvorum.rest.controllers.requests import Requests
 from kvorum.rest.controllers.site import site_routes
+from kvorum.rest.controllers.txn import txn_routes
 from kvorum.rest.controllers.watch import watch_routes
 from kvorum.rest.errors import exception_handler
 from kvorum.rest.hot import HotPath
@@ -28,8 +30,10 @@ from kvorum.rest.locations import KEY_PREFIX
 from kvorum.rest.observe import ELECTIONS_PREFIX
 from kvorum.rest.observer import IgnoringObserver, RestObserver, method_label, route_label
 from kvorum.rest.options import RestOptions
+from kvorum.rest.ranges import RangeApi
 from kvorum.rest.site import SwaggerSite
 from kvorum.rest.streams import Streams
+from kvorum.rest.txn import TxnApi
 
 _NAMED_PREFIXES = (LOCKS_PREFIX, ELECTIONS_PREFIX)
 
@@ -62,6 +66,8 @@ def framework_app(
     return Litestar(
         route_handlers=[
             *key_routes(keys),
+            *range_routes(RangeApi(service, options, keys.desk)),
+            *txn_routes(TxnApi(service, options, keys.desk)),
             *command_routes(service),
             *cluster_routes(service, options),
             *member_routes(service, options),
