@@ -40,7 +40,8 @@ from kvorum.raft.core import Core
 from kvorum.raft.messages import Message
 from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import Index, NodeId
-from kvorum.telemetry.metrics import RaftMetrics, StateMetrics, WatchMetrics
+from kvorum.telemetry.metrics import RaftMetrics, StateMetrics
+from kvorum.telemetry.watch_metrics import WatchMetrics
 
 _log = logging.getLogger("kvorum.node")
 
