@@ -2,51 +2,91 @@
 
 from collections.abc import Iterator
 from unittest.mock import patch
-from zlib import crc32
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kvorum.errors import SnapshotDamaged
-from kvorum.mvcc import snapshot
+from kvorum.mvcc import frozen_map, history, ordered, snapshot
 from kvorum.mvcc.command import (
     UNSTAMPED,
     Command,
+    Compact,
     CompareAndSet,
     Delete,
+    DeleteOp,
     Introduce,
+    LeaseGrant,
+    LeaseKeepAlive,
+    LeaseRevoke,
     Put,
+    PutOp,
     Stamp,
+    Txn,
     encode_batch,
     encode_command,
 )
+from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.state_machine import StateMachine
-from kvorum.mvcc.store import SHARDS, shard_of
 
-
-def keys_of_shard(number: int, count: int) -> list[bytes]:
-    keys = (b"k%d" % candidate for candidate in range(1_000_000))
-    mine = (key for key in keys if shard_of(crc32(key)) == number)
-    return [next(mine) for _ in range(count)]
-
-
-KEYS = [*keys_of_shard(0, 3), *keys_of_shard(5, 6), *keys_of_shard(SHARDS - 1, 4)]
+KEYS = [b"k%d" % number for number in range(12)]
 
 IDS = st.integers(0, 60).map("r{}".format)
 KEY, TEXT = st.sampled_from(KEYS), st.sampled_from([b"1", b"2", b'"three"'])
 MEMBER = st.sampled_from(["a:1", "b:1", "c:1#7"])
+LEASE, TTL = st.sampled_from(["l1", "l2", "l3"]), st.integers(1, 6000)
+ATTRIBUTES = st.sampled_from([("", 0, ""), ("", 0, "text/plain"), ("l1", 0, ""), ("", 700, "")])
+PUTS = st.builds(
+    lambda request_id, key, value, more: Put(
+        request_id, key, value, lease=more[0], ttl_ms=more[1], content_type=more[2]
+    ),
+    IDS,
+    KEY,
+    TEXT,
+    ATTRIBUTES,
+)
+TXNS = st.builds(
+    lambda request_id, puts, lease, start: Txn(
+        request_id,
+        (),
+        (
+            *(PutOp(key, b"4", lease=lease) for key in sorted(puts)),
+            DeleteOp(start, start + b"\xff", limit=2) if start not in puts else PutOp(b"other", b""),
+        ),
+    ),
+    IDS,
+    st.frozensets(KEY, max_size=4),
+    st.sampled_from(["", "", "l1"]),
+    st.sampled_from([b"k1", b"j", b"k"]),
+)
 COMMANDS = st.one_of(
-    st.builds(Put, IDS, KEY, TEXT),
-    st.builds(Put, IDS, KEY, TEXT),
+    PUTS,
+    PUTS,
+    PUTS,
     st.builds(CompareAndSet, IDS, KEY, TEXT, TEXT),
     st.builds(Delete, IDS, KEY),
+    st.builds(Delete, IDS, KEY),
+    TXNS,
+    st.builds(LeaseGrant, IDS, LEASE, TTL),
+    st.builds(LeaseKeepAlive, IDS, LEASE),
+    st.builds(LeaseRevoke, IDS, LEASE),
+    st.builds(Compact, IDS, st.integers(0, 30)),
     st.builds(Introduce, IDS, MEMBER, st.sampled_from("uv"), st.sampled_from("nm")),
 )
 STAMPS = st.one_of(
     st.just(UNSTAMPED),
-    st.builds(Stamp, st.integers(0, 20).map((500).__mul__), st.integers(0, 12), st.integers(0, 4)),
+    st.builds(
+        Stamp,
+        st.integers(0, 20).map((500).__mul__),
+        st.integers(0, 12),
+        st.integers(0, 4),
+        st.integers(0, 30),
+        st.integers(0, 10),
+        st.sampled_from([0, 3000, 1 << 40]),
+        st.sampled_from([0, 0, 20, 40]),
+    ),
 )
 Batch = tuple[Stamp, list[Command]]
 Step = Batch | frozenset[str] | None
@@ -62,8 +102,13 @@ LOGS = st.lists(STEPS, max_size=12)
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Iterator[None]:
-    """So that a few records fill several of them."""
-    with patch.object(snapshot, "BLOCK_ITEMS", 3):
+    """So that a few items fill several of them."""
+    with (
+        patch.object(snapshot, "BLOCK_ITEMS", 3),
+        patch.object(frozen_map, "READ_ITEMS", 2),
+        patch.multiple(ordered, CHUNK_KEYS=4, _LOADED_KEYS=3, _SHORT_KEYS=1, _PIECE_KEYS=2),
+        patch.multiple(history, SEGMENT_EVENTS=4, _SHIFT=2, SWEEP_EVENTS=2),
+    ):
         yield
 
 
@@ -99,15 +144,56 @@ def restored(blocks: list[bytes]) -> StateMachine:
     return restore.finish()
 
 
+NUMBERS = (
+    "applied_index revision compacted_revision history_revisions history_bytes time_ms key_count "
+    "size_bytes is_full lease_count outcome_count state_hash"
+).split()
+
+
 def assert_same(one: StateMachine, other: StateMachine) -> None:
-    assert dict(one._store) == dict(other._store)
+    assert list(one._store) == list(other._store)
+    assert list(one._store._history.view()) == list(other._store._history.view())
     assert list(one._outcomes) == list(other._outcomes)
     assert one._outcomes._by_id == other._outcomes._by_id
     assert one._outcomes.forgotten_index == other._outcomes.forgotten_index
     assert one.members == other.members
-    for name in ("applied_index", "revision", "time_ms", "key_count", "size_bytes", "state_hash"):
-        assert getattr(one, name) == getattr(other, name)
+    assert leases_of(one) == leases_of(other)
+    assert {name: getattr(one, name) for name in NUMBERS} == {
+        name: getattr(other, name) for name in NUMBERS
+    }
+    assert answers(one) == answers(other)
     assert blocks_of(one) == blocks_of(other)
+
+
+def leases_of(machine: StateMachine) -> list[object]:
+    return [
+        (lease.id, lease.ttl_ms, lease.deadline_ms, lease.keys(100)) for lease in machine._leases
+    ]
+
+
+def answers(machine: StateMachine) -> list[object]:
+    """About the whole past."""
+    everything, revisions = KeyRange(b"", None), range(machine.compacted_revision, machine.revision)
+    pages = [
+        machine.range(everything, revision=revision, limit=9, bytes_max=1000, reverse=reverse)
+        for revision in revisions
+        for reverse in (False, True)
+    ]
+    return [
+        pages,
+        [machine.count(everything, revision) for revision in revisions],
+        [machine.events(revision, 1) for revision in revisions],
+    ]
+
+
+def assert_shared(machine: StateMachine) -> None:
+    """No value is kept twice: an event holds the record that the one before it made."""
+    newest: dict[bytes, object] = {}
+    for event, _ in machine._store._history.view():
+        if event.key in newest:
+            assert event.previous is newest[event.key]
+        newest[event.key] = event.record
+    assert all(machine.get(key) is record for key, record in newest.items())
 
 
 @given(LOGS, st.data())
@@ -130,6 +216,8 @@ def test_frozen_anywhere_and_read_while_the_log_goes_on(
     assert got == blocks_of(stopped)
     assert_same(restored(got), stopped)
     assert_same(machine, after(log))
+    assert_shared(machine)
+    assert_shared(restored(got))
 
 
 @given(LOGS, LOGS, LOGS)
