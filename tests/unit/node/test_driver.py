@@ -251,7 +251,7 @@ async def test_a_peers_batch_gets_our_time_and_retention() -> None:
     [
         pytest.param(b"", id="empty"),
         pytest.param(b"\x01short", id="shorter than the header"),
-        pytest.param(b"\x02" + encode_batch([], UNSTAMPED)[1:], id="another version"),
+        pytest.param(b"\x7f" + encode_batch([], UNSTAMPED)[1:], id="another version"),
         pytest.param(encode_batch([b"\xc1"], UNSTAMPED), id="not a command"),
     ],
 )

@@ -156,7 +156,7 @@ async def test_a_write_says_that_it_is_younger_than_what_is_applied_here() -> No
 async def test_a_request_id_that_was_applied_is_answered_without_the_log() -> None:
     bench = ServiceBench([entry(1, 1, batch("a"))], commit=1, applied=1)
     again = bench.service.delete("a", b"other")
-    assert again.result() == Outcome("a", Status.SUCCESS, "success", 1, STAMP.time_ms)
+    assert again.result() == Outcome("a", Status.SUCCESS, "success", 1, STAMP.time_ms, 1)
     assert bench.proposed() == []
 
 
@@ -211,7 +211,7 @@ async def test_a_stale_read_asks_nobody_and_says_how_old_it_may_be() -> None:
 
 async def test_commands_and_recent_reads_are_found_by_id() -> None:
     bench = ServiceBench([entry(1, 1, batch("a"))], commit=1, applied=1)
-    assert bench.service.find_command("a") == Outcome("a", Status.SUCCESS, "success", 1, 1000)
+    assert bench.service.find_command("a") == Outcome("a", Status.SUCCESS, "success", 1, 1000, 1)
     assert bench.service.find_command("r") is None
     read = bench.service.get_stale("r", b"k")
     assert bench.service.find_command("r") == read
