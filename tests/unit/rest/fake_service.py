@@ -4,9 +4,13 @@ import asyncio
 from asyncio import Future
 from typing import TypeVar, cast
 
+import msgspec
+from prometheus_client import CollectorRegistry
+
 from kvorum.errors import Conflict
 from kvorum.mvcc.command import Command, Stamp, encode_batch, encode_command
 from kvorum.mvcc.outcome import Outcome
+from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.claims import Claims
 from kvorum.node.fence import Fence
@@ -26,7 +30,10 @@ from kvorum.node.views import (
     PeerProgress,
     ReadResult,
     Staleness,
+    StoreInfo,
 )
+from kvorum.node.watch_hub import WatchHub
+from kvorum.node.watching import Watch
 from kvorum.node.writing import Writing
 from kvorum.raft.core import Core
 from kvorum.raft.membership import (
@@ -38,6 +45,7 @@ from kvorum.raft.membership import (
     leave_joint,
 )
 from kvorum.raft.types import Index, NodeId
+from kvorum.telemetry.watch_metrics import WatchMetrics
 from tests.unit.node.fakes import FakeClock, options
 
 INTERNAL_KEY = b"_executed"
@@ -112,6 +120,21 @@ class FakeService(KvService):
         self.names = {f"localhost:800{number}": f"Node-{number}" for number in (1, 2, 3)}
         self.transfers: list[NodeId | None] = []
         self.first_index = 1  # entries before it are gone
+        self.watchers_max = 10_000
+        self.buffer_events_max = 10_000
+        self.time_ms = 1
+
+    @property
+    def hub(self) -> WatchHub:
+        """Made when it is first needed: inside the event loop."""
+        if not hasattr(self, "_hub"):
+            self._hub = WatchHub(
+                self.machine,
+                watchers_max=self.watchers_max,
+                buffer_events_max=self.buffer_events_max,
+                metrics=WatchMetrics(CollectorRegistry()),
+            )
+        return self._hub
 
     def _use(self, machine: StateMachine) -> None:
         """What reading and writing need of a node."""
@@ -189,6 +212,21 @@ class FakeService(KvService):
         more = bool(entries) and following <= len(self.log)
         return LogPage(entries, len(self.log), following if more else None, self.first_index)
 
+    def watch(
+        self,
+        keys: KeyRange,
+        *,
+        from_revision: int | None = None,
+        puts: bool = True,
+        deletes: bool = True,
+    ) -> Watch:
+        assert self.hub is not None
+        return super().watch(keys, from_revision=from_revision, puts=puts, deletes=deletes)
+
+    def store_info(self) -> StoreInfo:
+        assert self.hub is not None
+        return super().store_info()
+
     def members(self) -> MembersView:
         if self.raised is not None:
             raise self.raised
@@ -240,8 +278,17 @@ class FakeService(KvService):
         """One log entry, applied at once."""
         index = len(self.log) + 1
         self.log.append(LogEntry(index, 1, committed=True, commands=commands))
-        data = encode_batch([encode_command(command) for command in commands], _STAMP)
-        return self.machine.apply(index, data)
+        stamp = msgspec.structs.replace(_STAMP, time_ms=self.time_ms)
+        data = encode_batch([encode_command(command) for command in commands], stamp)
+        outcomes = self.machine.apply(index, data)
+        if hasattr(self, "_hub"):
+            self._hub.applied(index, len(data))
+        return outcomes
+
+    def pass_time(self, seconds: float) -> None:
+        """In the log: leases may end."""
+        self.time_ms += round(seconds * 1000)
+        self.append()
 
     def _submit(self, command: Command, encoded: bytes = b"") -> "Future[Outcome]":
         self._fence.check()
