@@ -25,6 +25,9 @@ REVISION_MAX = (1 << 63) - 1
 HEARTBEAT_S = 15
 HEARTBEAT_S_MAX = 300
 
+_PARAMETERS = (
+    "there are key, prefix, start, end, fromRevision, previous, types, heartbeatSeconds, bookmarks"
+)
 _PART_BYTES = 64 << 10
 """Frames that wait are sent together up to about this size: the client may read slowly."""
 
@@ -51,7 +54,7 @@ def parse_watch(
     types = query.choices("types", ("put", "delete"))
     from_revision = query.whole("fromRevision", 1, REVISION_MAX)
     last_id = _last_event_id(headers)
-    return WatchRequest(
+    request = WatchRequest(
         keys=query.key_range(key_bytes_max),
         from_revision=from_revision if last_id is None else last_id + 1,
         previous=query.flag("previous"),
@@ -60,6 +63,8 @@ def parse_watch(
         heartbeat_s=query.whole("heartbeatSeconds", 1, HEARTBEAT_S_MAX) or HEARTBEAT_S,
         bookmarks=query.flag("bookmarks"),
     )
+    query.refuse_others(_PARAMETERS)
+    return request
 
 
 def _last_event_id(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
