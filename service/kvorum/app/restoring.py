@@ -1,0 +1,141 @@
+"""A backup into the data directory of one member of a new cluster.
+
+Every member restores the same file by itself; that they agree on everything, without talking,
+follows from what goes in: the file, the members, and how far the revision is raised.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from kvorum.errors import DataDirectoryError, SnapshotDamaged
+from kvorum.mvcc.restore import Restore
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.raft.membership import Membership
+from kvorum.raft.types import EntryId, NodeId
+from kvorum.storage.fs import FileSystem
+from kvorum.storage.identity import FORMAT_VERSION, Identity
+from kvorum.storage.restoring import refuse_occupied, restore_directory
+from kvorum.storage.segment import SEGMENT_BYTES
+from kvorum.storage.snapshot_file import SnapshotScan
+from kvorum.storage.snapshot_format import Head
+
+Progress = Callable[[int, int], None]
+"""``f(done, total)``, in bytes of the file."""
+
+
+class Backup(Struct, frozen=True):
+    """A backup that was read to its end and loaded: nothing in it is damaged."""
+
+    head: Head
+    machine: StateMachine
+    size_bytes: int
+    digest: str  # SHA-256 of what it holds, hexadecimal
+
+
+class Restored(Struct, frozen=True):
+    """What a new cluster begins with, as this member's directory holds it."""
+
+    cluster_id: str
+    former_cluster_id: str
+    member_id: str
+    members: tuple[str, ...]
+    last: EntryId
+    revision: int
+    former_revision: int
+    key_count: int
+
+
+def load_backup(fs: FileSystem, path: Path, progress: Progress) -> Backup:
+    """Raises SnapshotDamaged, which names file and place, and OSError."""
+    scan = SnapshotScan(fs, path, None)
+    try:
+        restore, digest = Restore(), hashlib.sha256()
+        while (block := scan.next_block()) is not None:
+            restore.add(block)
+            digest.update(hashlib.sha256(block).digest())
+            progress(scan.offset, scan.size_bytes)
+        machine = restore.finish()
+    except SnapshotDamaged as damage:
+        raise SnapshotDamaged(_naming(path, str(damage))) from damage
+    finally:
+        scan.close()
+    if machine.applied_index != scan.head.last.index:
+        raise SnapshotDamaged(
+            f"{path}: it ends with entry {scan.head.last.index}, but holds the state of entry "
+            f"{machine.applied_index}"
+        )
+    progress(scan.size_bytes, scan.size_bytes)
+    return Backup(scan.head, machine, scan.size_bytes, digest.hexdigest())
+
+
+def _naming(path: Path, reason: str) -> str:
+    return reason if reason.startswith(str(path)) else f"{path}: {reason}"
+
+
+def restored_cluster_id(backup: Backup, members: Sequence[str], bump_revision: int) -> str:
+    """16 hex digits, the same for every member that restores the same in the same way.
+
+    Those who would not hold equal states at equal entries are strangers to each other.
+    """
+    last = backup.head.last
+    told = [
+        "restored",
+        backup.head.cluster_id,
+        backup.digest,
+        f"{last.term}.{last.index}",
+        str(bump_revision),
+        *sorted(members),
+    ]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def restore_backup(
+    fs: FileSystem,
+    backup_path: Path,
+    data_dir: Path,
+    *,
+    node_id: str,
+    address: str,
+    members: Sequence[str],
+    uid: str,
+    bump_revision: int,
+    segment_bytes: int = SEGMENT_BYTES,
+    progress: Progress,
+) -> Restored:
+    """Make ``data_dir`` that of the member at ``address``, of a new cluster of ``members``.
+
+    All of them are voters from the start. The revision grows by ``bump_revision``, so that none
+    which a client of the former cluster has seen is used twice; history and outcomes are
+    forgotten. Raises DataDirectoryError, SnapshotDamaged, OSError of ``backup_path``.
+    """
+    try:
+        refuse_occupied(fs, data_dir)  # before anything takes long
+    except OSError as cause:
+        raise DataDirectoryError(f"{data_dir}: {cause.strerror}") from cause
+    backup = load_backup(fs, backup_path, progress)
+    cluster_id = restored_cluster_id(backup, members, bump_revision)
+    voters = tuple(NodeId(member) for member in sorted(members))
+    head = Head(cluster_id, backup.head.last, Membership(voters))
+    identity = Identity(FORMAT_VERSION, node_id, address, uid, cluster_id, ())
+    machine, former_revision = backup.machine, backup.machine.revision
+    machine.rebase(bump_revision)
+    frozen = machine.freeze()
+    try:
+        restore_directory(
+            fs, data_dir, identity, head, frozen.blocks(), segment_bytes=segment_bytes
+        )
+    finally:
+        frozen.close()
+    return Restored(
+        cluster_id,
+        backup.head.cluster_id,
+        address,
+        tuple(voters),
+        head.last,
+        machine.revision,
+        former_revision,
+        machine.key_count,
+    )

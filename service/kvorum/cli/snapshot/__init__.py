@@ -1,0 +1,1 @@
+"""`kvorum snapshot …`: backups, taken, looked into and restored."""
