@@ -67,6 +67,7 @@ class ObserveApi:
         name = parse_name(scope["raw_path"], ELECTIONS_PREFIX, OBSERVE_SUFFIX)
         query = Query(scope["query_string"])
         heartbeat_s = query.whole("heartbeatSeconds", 1, HEARTBEAT_S_MAX) or HEARTBEAT_S
+        query.refuse_others("there is heartbeatSeconds")
         watch, candidates = await self._begin(name)
         parts = _parts(watch, candidates, name, heartbeat_s)
         return Streamed(sse.EVENT_STREAM_TYPE, parts, watch.close, sse.HEADERS)

@@ -106,7 +106,9 @@ class _Routes:
 
     async def names(self, request: AnyRequest) -> Response[bytes]:
         query = Query(request.scope["query_string"])
-        after, limit = query.text("after") or "", _limit(request)
+        after = query.text("after") or ""
+        limit = query.whole("limit", 1, LIST_LIMIT_MAX) or LIST_LIMIT
+        query.refuse_others("there are after and limit")
         request_id = self._requests.id_of(request)
         return to_response(await self._claims.names(request_id, after=after, limit=limit))
 
@@ -124,7 +126,9 @@ class _Routes:
 
     async def release(self, request: AnyRequest) -> Response[bytes]:
         name = self.name_of(request)
-        lease = Query(request.scope["query_string"]).text("lease")
+        query = Query(request.scope["query_string"])
+        lease = query.text("lease")
+        query.refuse_others("there is lease")
         if lease is None:
             raise InvalidRequest("lease is missing: whose claim ends? Add ?lease= and its id")
         valid_lease(lease, "lease")
@@ -132,4 +136,7 @@ class _Routes:
 
 
 def _limit(request: AnyRequest) -> int:
-    return Query(request.scope["query_string"]).whole("limit", 1, LIST_LIMIT_MAX) or LIST_LIMIT
+    query = Query(request.scope["query_string"])
+    limit = query.whole("limit", 1, LIST_LIMIT_MAX) or LIST_LIMIT
+    query.refuse_others("there is limit")
+    return limit

@@ -24,12 +24,14 @@ def lease_routes(leases: LeaseApi, requests: Requests) -> list[HTTPRouteHandler]
         query = Query(request.scope["query_string"])
         limit = query.whole("limit", 1, LIST_LIMIT_MAX) or LIST_LIMIT
         after = query.text("after") or ""
+        query.refuse_others("there are after and limit")
         return to_response(await leases.page(requests.id_of(request), after=after, limit=limit))
 
     @get("/leases/{id:str}")
     async def find(request: AnyRequest) -> Response[bytes]:
         lease, query = _lease(request), Query(request.scope["query_string"])
         keys = query.flag("keys")
+        query.refuse_others("there is keys")
         return to_response(await leases.find(requests.id_of(request), lease, keys=keys))
 
     @post("/leases/{id:str}/keepalive", status_code=200)
