@@ -18,7 +18,7 @@ from kvorum.client.wire import WireKeyValue, as_query, selector
 I_co = TypeVar("I_co", covariant=True)
 S = TypeVar("S")
 
-HEARTBEAT_S = 15.0
+HEARTBEAT_S = 15
 
 _STREAM_HEADERS: Query = (("accept", "text/event-stream"), ("cache-control", "no-store"))
 
@@ -80,7 +80,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     previous: bool = False
     puts: bool = True
     deletes: bool = True
-    heartbeat_s: float = HEARTBEAT_S
+    heartbeat_s: int = HEARTBEAT_S
 
 
 class WatchFeed:
@@ -116,7 +116,7 @@ class WatchFeed:
 
     def _options(self) -> Query:
         watched = self._watched
-        query: Query = (("heartbeatSeconds", f"{watched.heartbeat_s:g}"),)
+        query: Query = (("heartbeatSeconds", str(watched.heartbeat_s)),)
         if watched.previous:
             query += (("previous", "true"),)
         if not (watched.puts and watched.deletes):
@@ -169,7 +169,7 @@ class _Observed(Struct):
 class LeaderFeed:
     """Who leads. A new connection tells it again, so only what differs is handed out."""
 
-    def __init__(self, name: str, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, name: str, heartbeat_s: int = HEARTBEAT_S) -> None:
         self._path = f"{claim_path(Kind.ELECTION, name)}/observe"
         self._heartbeat_s = heartbeat_s
         self._last: Observation | None = None

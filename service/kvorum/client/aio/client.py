@@ -281,7 +281,7 @@ class AsyncClient(Shell):
         previous: bool = False,
         puts: bool = True,
         deletes: bool = True,
-        heartbeat_s: float = HEARTBEAT_S,
+        heartbeat_s: int = HEARTBEAT_S,
         timeout_s: float | None = None,
         outage_s: float | None = None,
     ) -> Watch:

@@ -282,7 +282,7 @@ class Client(Shell):
         previous: bool = False,
         puts: bool = True,
         deletes: bool = True,
-        heartbeat_s: float = HEARTBEAT_S,
+        heartbeat_s: int = HEARTBEAT_S,
         timeout_s: float | None = None,
         outage_s: float | None = None,
     ) -> Watch:
