@@ -33,20 +33,20 @@ def all_hold(store: Store, compares: Iterable[Compare]) -> bool | None:
                 return False
             continue
         keys = KeyRange(compare.key, compare.end or None)
-        page = store.range(keys, limit=max(1, keys_left), bytes_max=max(1, bytes_left))
+        page = store.range(keys, limit=keys_left, bytes_max=bytes_left)
         if not all(_holds(compare, record) for _, record in page.items):
             return False
+        if page.more:
+            return None
         keys_left -= len(page.items)
         bytes_left -= sum(len(key) + len(record.value) for key, record in page.items)
-        if page.more or keys_left < 0:
-            return None
     return True
 
 
 def _holds(compare: Compare, record: Record | None) -> bool:
     operand = compare.operand
     if compare.field is Field.VALUE:
-        return isinstance(operand, bytes) and _value_holds(compare.relation, record, operand)
+        return _value_holds(compare.relation, record, operand)
     actual = _field(compare.field, record)
     relation = compare.relation
     if isinstance(actual, bytes) and isinstance(operand, bytes):
@@ -66,8 +66,8 @@ def _field(field: Field, record: Record | None) -> bytes | int:
     return record.create_revision if field is Field.CREATE_REVISION else record.mod_revision
 
 
-def _value_holds(relation: Relation, record: Record | None, operand: bytes) -> bool:
-    if record is None:
+def _value_holds(relation: Relation, record: Record | None, operand: bytes | int) -> bool:
+    if record is None or not isinstance(operand, bytes):
         return relation is Relation.NOT_EQUAL
     value = record.value
     if record.content_type:

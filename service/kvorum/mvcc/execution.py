@@ -104,6 +104,7 @@ class Execution:
         if command.ttl_ms and lease is None:
             lease = self._leases.grant(own_lease_id(revision), command.ttl_ms, time_ms)
         self._writes.put(revision, command.key, command.value, lease, command.content_type)
+        self._writes.tidy()
         return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms, 1)
 
     def _change_keys(self, command: CompareAndSet | Delete | Txn, time_ms: int) -> Outcome:
@@ -130,6 +131,7 @@ class Execution:
             if self._store.get(command.key) is None:
                 return self._missing(command, time_ms)
             self._writes.delete(self._store.next_revision(), command.key)
+            self._writes.tidy()
         elif self._store.delete(command.key) is None:
             return self._missing(command, time_ms)
         return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms, 1)

@@ -176,12 +176,11 @@ class Leases:
             raise ValueError(f"a key is in lease {lease_id!r}, which does not exist")
         lease.attach(key)
 
-    def detach(self, lease_id: str, key: bytes) -> None:
-        """The record of ``key`` named this lease until now."""
+    def detach(self, lease_id: str, key: bytes) -> Lease:
+        """The record of ``key`` named this lease, which is returned, until now."""
         lease = self._at(lease_id)
         lease.detach(key)
-        if not lease.key_count and is_own(lease_id):
-            self.remove(lease)
+        return lease
 
     # --- snapshots ---------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ class Branch:
                 lease = leases.grant(own_lease_id(revision, own), put.ttl_ms, now_ms)
                 own += 1
             writes.put(revision, key, put.value, lease, put.content_type)
+        writes.tidy()
         return len(self._changes)
 
     def _delete(self, op: DeleteOp) -> None:

@@ -1,17 +1,22 @@
 """Changes of keys at a revision that keep the leases' lists of keys in step."""
 
-from kvorum.mvcc.leases import Lease, Leases
+from kvorum.mvcc.leases import Lease, Leases, is_own
 from kvorum.mvcc.store import Store
 
 
 class Writes:
-    """All writes of keys go this way while there are leases."""
+    """All writes of keys go this way while there are leases.
 
-    __slots__ = ("_leases", "_store")
+    After those of one revision comes :meth:`tidy`: a lease of a key's own that lost its last
+    key meanwhile may have got another one at the same revision.
+    """
+
+    __slots__ = ("_emptied", "_leases", "_store")
 
     def __init__(self, store: Store, leases: Leases) -> None:
         self._store = store
         self._leases = leases
+        self._emptied: list[Lease] = []
 
     def put(
         self, revision: int, key: bytes, value: bytes, lease: Lease | None, content_type: str
@@ -24,14 +29,21 @@ class Writes:
         if lease is not None:
             lease.attach(key)
         if former_id:
-            self._leases.detach(former_id, key)
+            self._detach(former_id, key)
 
     def delete(self, revision: int, key: bytes) -> None:
         """A key that exists."""
         old = self._store.delete_at(revision, key)
         assert old is not None, "only keys that exist are deleted at a revision"
         if old.lease:
-            self._leases.detach(old.lease, key)
+            self._detach(old.lease, key)
+
+    def tidy(self) -> None:
+        """Forget the leases that vanish with their last key."""
+        while self._emptied:
+            lease = self._emptied.pop()
+            if not lease.key_count and self._leases.find(lease.id) is lease:
+                self._leases.remove(lease)
 
     def end(self, lease: Lease, keys_max: int) -> int:
         """Delete a lease's first keys, at one revision, and forget it if it has no more.
@@ -39,13 +51,16 @@ class Writes:
         Returns how many they were.
         """
         keys = lease.keys(keys_max)
-        if not keys and not lease.key_count:
-            self._leases.remove(lease)
-            return 0
-        revision = self._store.next_revision()
-        left = lease.key_count - len(keys)
-        for key in keys:
-            self.delete(revision, key)
-        if not left and self._leases.find(lease.id) is lease:
-            self._leases.remove(lease)  # one of the store's own went with its last key
+        if keys:
+            revision = self._store.next_revision()
+            for key in keys:
+                self.delete(revision, key)
+        if not lease.key_count:
+            self._emptied.append(lease)
+        self.tidy()
         return len(keys)
+
+    def _detach(self, lease_id: str, key: bytes) -> None:
+        lease = self._leases.detach(lease_id, key)
+        if not lease.key_count and is_own(lease_id):
+            self._emptied.append(lease)
