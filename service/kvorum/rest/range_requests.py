@@ -48,7 +48,7 @@ def parse_list(raw: bytes, key_bytes_max: int) -> ListRequest:
         )
     selection = query.selection(key_bytes_max)
     text = query.take("cursor")
-    cursor = None if text is None else parse_cursor(text)
+    cursor = parse_cursor(text) if text else None
     reverse = query.optional_flag("reverse")
     whole, keys, revision, direction = _listing(
         selection, cursor, query.revision(), reverse=reverse

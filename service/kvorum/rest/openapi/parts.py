@@ -23,12 +23,6 @@ from kvorum.rest.schemas import (
 JsonObject = dict[str, Any]
 
 
-class PutBody(Struct):
-    """What to store."""
-
-    value: JsonText
-
-
 class SwapBody(Struct, rename="camel"):
     """What the key must hold, compared deeply, numbers as numbers; and what to store then."""
 
@@ -49,7 +43,6 @@ class TransferBody(Struct):
 
 
 _SCHEMAS = (
-    PutBody,
     SwapBody,
     MemberBody,
     TransferBody,
