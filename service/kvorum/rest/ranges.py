@@ -16,7 +16,7 @@ from kvorum.rest.key_answers import age_fields
 from kvorum.rest.options import RestOptions
 from kvorum.rest.problems import refusal_of
 from kvorum.rest.range_requests import ListRequest, parse_delete, parse_list
-from kvorum.rest.schemas import CountAnswer, KeysAnswer, KeysDeletedAnswer
+from kvorum.rest.range_schemas import CountAnswer, KeysAnswer, KeysDeletedAnswer
 from kvorum.rest.values import key_only, key_value
 
 _TOO_MANY_ADVICE = (

@@ -79,14 +79,14 @@ CommitIndex = Annotated[
 ]
 
 
-class _Answer(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit_defaults=True):
+class CommonAnswer(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit_defaults=True):
     """What all answers have in common."""
 
     is_leader: IsLeader
     leader_id: LeaderId
 
 
-class AcceptedAnswer(_Answer, frozen=True, kw_only=True):
+class AcceptedAnswer(CommonAnswer, frozen=True, kw_only=True):
     """The request was taken; its outcome will be at `/command/{requestId}`."""
 
     request_id: RequestId
@@ -105,7 +105,7 @@ class KeyValue(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit
     lease: Lease | UnsetType = UNSET
 
 
-class WriteAnswer(_Answer, frozen=True, kw_only=True):
+class WriteAnswer(CommonAnswer, frozen=True, kw_only=True):
     """The write is committed and applied."""
 
     request_id: RequestId
@@ -124,7 +124,7 @@ class WriteAnswer(_Answer, frozen=True, kw_only=True):
     ) = UNSET
 
 
-class ReadAnswer(_Answer, frozen=True, kw_only=True):
+class ReadAnswer(CommonAnswer, frozen=True, kw_only=True):
     """The value of a key, and the revisions that made it."""
 
     request_id: RequestId
@@ -141,101 +141,6 @@ class ReadAnswer(_Answer, frozen=True, kw_only=True):
     last_contact_ms: LastContactMs | UnsetType = UNSET
     applied_index: AppliedIndex | UnsetType = UNSET
     commit_index: CommitIndex | UnsetType = UNSET
-
-
-class KeysAnswer(_Answer, frozen=True, kw_only=True):
-    """A page of a range of keys, in order, all as they were at `revision`."""
-
-    request_id: RequestId
-    items: list[KeyValue]
-    more: Annotated[bool, Meta(description="Whether the range goes on; then there is a `cursor`.")]
-    cursor: (
-        Annotated[
-            str,
-            Meta(
-                description="Pass it on to get the next page, of the same revision.",
-                examples=["lQEqksQGdXNlcnPCxAE"],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    revision: Revision
-    last_contact_ms: LastContactMs | UnsetType = UNSET
-    applied_index: AppliedIndex | UnsetType = UNSET
-    commit_index: CommitIndex | UnsetType = UNSET
-
-
-class CountAnswer(_Answer, frozen=True, kw_only=True):
-    """How many keys a range has."""
-
-    request_id: RequestId
-    count: Annotated[int, Meta(description="Keys in the range at `revision`.", examples=[1200])]
-    revision: Revision
-    last_contact_ms: LastContactMs | UnsetType = UNSET
-    applied_index: AppliedIndex | UnsetType = UNSET
-    commit_index: CommitIndex | UnsetType = UNSET
-
-
-class KeysDeletedAnswer(_Answer, frozen=True, kw_only=True):
-    """The keys of a range are deleted, or the first of them."""
-
-    request_id: RequestId
-    deleted: Annotated[int, Meta(description="How many keys there were.", examples=[3])]
-    more: Annotated[bool, Meta(description="With `limit`: whether keys of the range are left.")]
-    revision: Revision
-
-
-class TxnPut(Struct, frozen=True, gc=False):
-    """A put has nothing to tell."""
-
-
-class TxnDeleted(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
-    """How many keys a deletion met."""
-
-    deleted: Annotated[int, Meta(description="Keys that were there.", examples=[2])]
-
-
-class TxnRead(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
-    """Keys as they were before the writes of the transaction."""
-
-    items: list[KeyValue]
-    more: Annotated[bool, Meta(description="Whether there are more keys than `limit`.")]
-
-
-class TxnOpResult(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """What one operation did: the member is named as the operation is."""
-
-    put: TxnPut | UnsetType = UNSET
-    delete: TxnDeleted | UnsetType = UNSET
-    get: TxnRead | UnsetType = UNSET
-
-
-class TxnAnswer(_Answer, frozen=True, kw_only=True):
-    """The transaction is committed and applied."""
-
-    request_id: RequestId
-    succeeded: Annotated[
-        bool, Meta(description="Whether all comparisons held: `then` was done, not `else`.")
-    ]
-    revision: Revision
-    results: (
-        Annotated[
-            list[TxnOpResult],
-            Meta(
-                description="One for each operation that was done, in order; absent if what it "
-                "read is compacted (of a repeated request)."
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-
-
-class BatchAnswer(_Answer, frozen=True, kw_only=True):
-    """All operations are committed and applied, at one revision."""
-
-    request_id: RequestId
-    revision: Revision
-    changed: Annotated[int, Meta(description="Keys that were put or deleted.", examples=[3])]
 
 
 class CommandInfo(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit_defaults=True):
@@ -256,7 +161,7 @@ class CommandInfo(Struct, frozen=True, gc=False, kw_only=True, rename="camel", o
     lease: Lease | UnsetType = UNSET
 
 
-class CommandAnswer(_Answer, frozen=True, kw_only=True):
+class CommandAnswer(CommonAnswer, frozen=True, kw_only=True):
     """What became of a request."""
 
     info: CommandInfo
@@ -324,7 +229,7 @@ class StoreItem(Struct, frozen=True, kw_only=True, rename="camel"):
     watchers: Annotated[int, Meta(description="Watches open on this node.", examples=[5])]
 
 
-class ClusterInfoAnswer(_Answer, frozen=True, kw_only=True):
+class ClusterInfoAnswer(CommonAnswer, frozen=True, kw_only=True):
     """Where the answering node stands."""
 
     info: NodeInfo
@@ -364,7 +269,7 @@ class Member(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     lag: Annotated[int | None, Meta(description="Log entries that it lacks.", examples=[0])]
 
 
-class MembersAnswer(_Answer, frozen=True, kw_only=True):
+class MembersAnswer(CommonAnswer, frozen=True, kw_only=True):
     """The membership in force on the node that answers."""
 
     cluster_id: Annotated[str, Meta(description="Identity of the cluster.")]
@@ -384,7 +289,7 @@ class MembersAnswer(_Answer, frozen=True, kw_only=True):
     members: list[Member]
 
 
-class LeadershipAnswer(_Answer, frozen=True, kw_only=True):
+class LeadershipAnswer(CommonAnswer, frozen=True, kw_only=True):
     """Who leads now."""
 
 
@@ -434,7 +339,7 @@ class LogItem(Struct, frozen=True, gc=False, kw_only=True, rename="camel"):
     membership: LogMembership | UnsetType = UNSET
 
 
-class ClusterLogAnswer(_Answer, frozen=True, kw_only=True):
+class ClusterLogAnswer(CommonAnswer, frozen=True, kw_only=True):
     """A page of the log.
 
     `command` is null in the entry that opens a leader's term, and in one that changes the

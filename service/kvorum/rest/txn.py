@@ -15,7 +15,7 @@ from kvorum.rest.answer import Answer
 from kvorum.rest.exchange import Desk, Exchange
 from kvorum.rest.options import RestOptions
 from kvorum.rest.problems import refusal_of
-from kvorum.rest.schemas import (
+from kvorum.rest.range_schemas import (
     BatchAnswer,
     TxnAnswer,
     TxnDeleted,

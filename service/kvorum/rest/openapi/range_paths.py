@@ -14,7 +14,7 @@ from kvorum.rest.openapi.coordination_parts import (
 from kvorum.rest.openapi.key_paths import compacted
 from kvorum.rest.openapi.parts import JsonObject, json_answer, problem_answer, ref, uses
 from kvorum.rest.problems import TOO_MANY_KEYS
-from kvorum.rest.schemas import CountAnswer, KeysAnswer, KeysDeletedAnswer
+from kvorum.rest.range_schemas import CountAnswer, KeysAnswer, KeysDeletedAnswer
 
 RANGE_SCHEMAS: tuple[type[Struct], ...] = (KeysAnswer, CountAnswer, KeysDeletedAnswer)
 

@@ -15,7 +15,7 @@ from kvorum.rest.openapi.coordination_parts import (
 from kvorum.rest.openapi.key_bodies import body_ref
 from kvorum.rest.openapi.parts import JsonObject, json_answer, problem_answer, uses
 from kvorum.rest.problems import KINDS
-from kvorum.rest.schemas import BatchAnswer, TxnAnswer
+from kvorum.rest.range_schemas import BatchAnswer, TxnAnswer
 
 TXN_SCHEMAS: tuple[type[Struct], ...] = (TxnAnswer, BatchAnswer)
 
