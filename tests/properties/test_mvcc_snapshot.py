@@ -53,7 +53,9 @@ TXNS = st.builds(
         (),
         (
             *(PutOp(key, b"4", lease=lease) for key in sorted(puts)),
-            DeleteOp(start, start + b"\xff", limit=2) if start not in puts else PutOp(b"other", b""),
+            DeleteOp(start, start + b"\xff", limit=2)
+            if start not in puts
+            else PutOp(b"other", b""),
         ),
     ),
     IDS,

@@ -61,13 +61,14 @@ def _with_attributes(contents: int, record: Record) -> int:
     return crc32(attributes.encode(), contents ^ _BOUNDARY)
 
 
-def event_digest(change: int, number: int, revision: int, time_ms: int) -> int:
-    """Summand of an event, reduced; ``change`` is what the sum over records grew by with it.
+def event_factor(number: int, revision: int, time_ms: int) -> int:
+    """What the digest of an event is multiplied by: its place in history.
 
-    Of a record that came and went in between, one summand has its digest with the factor of its
-    coming, another takes it off with that of its going.
+    The digest of an event is what the sum over all records grew by with it. So of a record that
+    came and went in between, one summand has its digest with the place of its coming, another
+    takes it off with that of its going.
     """
-    return change * (number * _NUMBER + revision * _REVISION + time_ms) % PRIME
+    return number * _NUMBER + revision * _REVISION + time_ms
 
 
 def outcome_digest(outcome: Outcome, index: int) -> int:

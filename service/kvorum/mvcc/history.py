@@ -1,55 +1,66 @@
 """The past of the store: what changed at which revision, and what was there before.
 
 Events lie in segments in the order of their numbers, which count all events of the store's
-life. A segment grows at its end and is never changed otherwise, so frozen views share it. Beside
-them stand, for each key, the numbers of its events: where one finds what a key held at an earlier
-revision.
+life from 1. A segment grows at its end and is never changed otherwise, so frozen views share it.
+Each event knows the number of the one before of the same key, and the newest number of each key
+is found by the key: so one walks from change to change.
 
-To forget takes two steps. The first moves the beginning at once, and makes whole sums of what is
-left: nobody sees anything before it any more. The second, :meth:`History.sweep`, gives the memory
-back, some thousand events at a time, so that nobody is held up.
+Beside each event stand the sums of what came before it, of bytes and of digests. What any window
+has of them is a difference, so to forget takes little time however much it is. Memory is given
+back later by :meth:`History.sweep`, some thousand events at a time, so that nobody is held up.
 """
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Final
 from zlib import crc32
 
-from kvorum.mvcc.digest import event_digest
+from kvorum.mvcc.digest import PRIME, event_factor
 from kvorum.mvcc.ordered import OrderedKeys
 from kvorum.mvcc.record import Event
 
 SEGMENT_EVENTS: Final = 1024
 _SHIFT: Final = SEGMENT_EVENTS.bit_length() - 1
-EVENT_BYTES: Final = 200
+EVENT_BYTES: Final = 300
 """What an event takes in memory beside its key and the value it replaced, roughly."""
 SWEEP_EVENTS: Final = 4096
 """Forgotten events whose memory is given back at a time; more if more come than that."""
+FIRST_EVENT: Final = 1
+_NONE: Final = 0
+_STRIDE: Final = 64
+"""How many changes of one key are looked through from either side in turn."""
 
 _revision = attrgetter("revision")
 
 
 class _Segment:
-    """Events with numbers from ``start`` up to, but without, ``stop``."""
+    """Events with numbers from ``start`` up to, but without, ``stop``.
 
-    __slots__ = ("digest", "digests", "events", "size_bytes", "sizes", "start", "stop", "times")
+    ``earlier``: the number of the event before of the same key, 0 if there was none. ``times``:
+    log times of their batches. ``sizes`` and ``digests``: sums of all events before each.
+    """
+
+    __slots__ = ("digests", "earlier", "events", "sizes", "start", "stop", "times")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.stop = (start >> _SHIFT) + 1 << _SHIFT
-        self.events: list[Event] = []
-        self.times = array("Q")  # log time of their batches
-        self.sizes = array("Q")
-        self.digests = array("Q")
-        self.digest = 0  # sums of all that it holds, once it is complete
-        self.size_bytes = 0
+        self.events: list[Event] | tuple[Event, ...] = []
+        self.earlier: list[int] | array[int] = []
+        self.times: list[int] | array[int] = []
+        self.sizes: list[int] | array[int] = []
+        self.digests: list[int] | tuple[int, ...] = []
 
     def complete(self) -> None:
-        self.digest = sum(self.digests)
-        self.size_bytes = sum(self.sizes)
+        """Nothing will be added: make it small, and nothing that the garbage collector sees."""
+        self.events = tuple(self.events)
+        self.earlier = array("Q", self.earlier)
+        self.times = array("Q", self.times)
+        self.sizes = array("Q", self.sizes)
+        self.digests = tuple(self.digests)
 
 
 class History:
@@ -59,42 +70,50 @@ class History:
     """
 
     __slots__ = (
-        "_by_key",
+        "_digest",
+        "_first_digest",
+        "_first_size",
         "_last",
         "_mask",
+        "_newest",
         "_segments",
-        "_sum",
+        "_size",
         "_swept",
         "_swept_end",
         "compacted_revision",
         "end",
         "first",
         "gone",
-        "size_bytes",
     )
 
-    def __init__(self, shards: int, *, first: int = 0, compacted_revision: int = 0) -> None:
+    def __init__(
+        self, shards: int, *, first: int = FIRST_EVENT, compacted_revision: int = 0
+    ) -> None:
         """Empty; its first event will have the number ``first``; ``shards`` is a power of two."""
+        self._mask = shards - 1
+        self._newest: list[dict[bytes, int]] = [{} for _ in range(shards)]
         self._last = _Segment(first)
         self._segments = {first >> _SHIFT: self._last}
-        # Numbers alone, because a list for each key would be seen by the garbage collector.
-        self._by_key: list[dict[bytes, int | array[int]]] = [{} for _ in range(shards)]
-        self._mask = shards - 1
-        self._sum = 0
+        self._size = self._first_size = 0  # sums before ``end`` and before ``first``
+        self._digest = self._first_digest = 0
         self._swept = first  # events before it are no more in memory
         self._swept_end = first  # where the end was at the last sweep
         self.gone: OrderedKeys[bytes] = OrderedKeys()
         self.compacted_revision = compacted_revision
         self.first = self.end = first
-        self.size_bytes = 0
 
     def __len__(self) -> int:
         return self.end - self.first
 
     @property
+    def size_bytes(self) -> int:
+        """Of all events: keys, the values they replaced, and EVENT_BYTES for each."""
+        return self._size - self._first_size
+
+    @property
     def digest(self) -> int:
-        """Sum of the digests of all events (:mod:`kvorum.mvcc.digest`)."""
-        return self._sum
+        """Of all events (:mod:`kvorum.mvcc.digest`)."""
+        return (self._digest - self._first_digest) % PRIME
 
     @property
     def oldest_ms(self) -> int | None:
@@ -114,30 +133,23 @@ class History:
         if number == segment.stop:
             segment = self._next_segment()
         self.end = number + 1
-        key, previous = event.key, event.previous
-        size_bytes = EVENT_BYTES + len(key)
-        if previous is not None:
-            size_bytes += len(previous.value)
-        digest = event_digest(change, number, event.revision, time_ms)
-        segment.events.append(event)
+        key, previous, newest = event.key, event.previous, self._newest[shard]
+        earlier = newest.get(key, _NONE)
+        newest[key] = number
+        segment.events.append(event)  # type: ignore[union-attr]  # the last one is no tuple
+        segment.earlier.append(earlier)
         segment.times.append(time_ms)
-        segment.sizes.append(size_bytes)
-        segment.digests.append(digest)
-        self._sum += digest
-        self.size_bytes += size_bytes
-        by_key = self._by_key[shard]
-        known = by_key.get(key)
-        if known is None:
-            by_key[key] = number
+        segment.sizes.append(self._size)
+        segment.digests.append(self._digest)  # type: ignore[union-attr]  # likewise
+        self._digest += change * event_factor(number, event.revision, time_ms)
+        if previous is not None:
+            self._size += EVENT_BYTES + len(key) + len(previous.value)
+            if event.record is None:
+                self.gone.add(key)
         else:
-            if previous is None:
+            self._size += EVENT_BYTES + len(key)
+            if earlier != _NONE:
                 self.gone.remove(key)
-            if isinstance(known, int):
-                by_key[key] = array("Q", (known, number))
-            else:
-                known.append(number)
-        if event.record is None:
-            self.gone.add(key)
 
     # --- reading -------------------------------------------------------------------------
 
@@ -151,33 +163,41 @@ class History:
             return self.end
         segment = self._last
         if not segment.events or segment.events[0].revision > revision:
-            numbers = self._numbers()
-            place = bisect_right(numbers, revision, key=self._first_revision_of)
-            segment = self._segments[numbers[max(0, place - 1)]]
+            segment = self._last_segment(lambda one: one.events[0].revision <= revision)
         position = bisect_right(segment.events, revision, key=_revision)
         return max(self.first, segment.start + position)
 
     def next_change(self, key: bytes, shard: int, number: int) -> Event | None:
-        """The first event of ``key`` that has this number or a greater one."""
-        known = self._by_key[shard].get(key)
-        if known is None:
+        """The first event of ``key`` that has this number or a greater one.
+
+        Steps through the changes from the newest one back. A key that has changed very often is
+        met soon from the other side.
+        """
+        place, ahead = self._newest[shard].get(key, _NONE), number
+        if place < number:
             return None
-        if isinstance(known, int):
-            return self.event(known) if known >= number else None
-        place = bisect_left(known, number)
-        return self.event(known[place]) if place < len(known) else None
+        segments = self._segments
+        while True:
+            for _ in range(_STRIDE):
+                segment = segments[place >> _SHIFT]
+                earlier = segment.earlier[place - segment.start]
+                if earlier < number:
+                    return segment.events[place - segment.start]
+                place = earlier
+            for event in self.slice(ahead, ahead + 2 * _STRIDE):
+                if event.key == key:
+                    return event
+            ahead += 2 * _STRIDE
 
     def last_change(self, key: bytes, shard: int) -> Event | None:
         """The newest event of ``key``."""
-        known = self._by_key[shard].get(key)
-        if known is None:
-            return None
-        number = known if isinstance(known, int) else known[-1]
+        number = self._newest[shard].get(key, _NONE)
         return self.event(number) if number >= self.first else None
 
     def slice(self, start: int, end: int) -> list[Event]:
-        """Events by number."""
+        """Events from number ``start`` up to, but without, ``end``."""
         events: list[Event] = []
+        end = min(end, self.end)
         while start < end:
             segment = self._segments[start >> _SHIFT]
             events += segment.events[start - segment.start : end - segment.start]
@@ -204,48 +224,42 @@ class History:
         """Let history begin behind ``revision``."""
         if revision <= self.compacted_revision:
             return
-        number = self.number_after(revision)
         self.compacted_revision = revision
-        while self.first < number:
+        self.first = self.number_after(revision)
+        if self.first == self.end:
+            self._first_size, self._first_digest = self._size, self._digest
+        else:
             segment = self._segments[self.first >> _SHIFT]
-            stop = min(segment.stop, number)
-            if self.first == segment.start and stop == segment.stop and segment.size_bytes:
-                self._sum -= segment.digest
-                self.size_bytes -= segment.size_bytes
-            else:
-                part = slice(self.first - segment.start, stop - segment.start)
-                self._sum -= sum(segment.digests[part])
-                self.size_bytes -= sum(segment.sizes[part])
-            self.first = stop
+            position = self.first - segment.start
+            self._first_size, self._first_digest = (
+                segment.sizes[position],
+                segment.digests[position],
+            )
 
     def sweep(self) -> None:
         """Give the memory of forgotten events back: a bounded number, but as fast as new ones come.
 
         How far this came changes no answer, so it is no part of the state.
         """
-        start, first = self._swept, self.first
-        if start == first:
-            self._swept_end = self.end
-            return
-        stop = min(first, start + max(SWEEP_EVENTS, 2 * (self.end - self._swept_end)))
+        room = max(SWEEP_EVENTS, 2 * (self.end - self._swept_end))
+        start, stop = self._swept, min(self.first, self._swept + room)
         while start < stop:
             segment = self._segments[start >> _SHIFT]
-            part_stop = min(segment.stop, stop)
-            for event in islice(segment.events, start - segment.start, part_stop - segment.start):
-                self._unlist(event, first)
-            if part_stop == segment.stop and segment is not self._last:
-                del self._segments[start >> _SHIFT]
-            start = part_stop
+            for event in islice(segment.events, start - segment.start, stop - segment.start):
+                self._unlist(event, start)
+                start += 1
+            if start == segment.stop and segment is not self._last:
+                del self._segments[segment.start >> _SHIFT]
         self._swept, self._swept_end = stop, self.end
 
     def drain(self) -> Iterator[None]:
         """Give everything back to memory in small steps."""
-        self._last = _Segment(self.end)
         while self._segments:
             self._segments.popitem()
             yield
-        for by_key in self._by_key:
-            by_key.clear()
+        self._last = _Segment(self.end)
+        for newest in self._newest:
+            newest.clear()
             yield
         yield from self.gone.drain()
 
@@ -261,65 +275,42 @@ class History:
         return segment
 
     def _numbers(self) -> range:
-        """Of the segments that hold events."""
+        """Of the segments that hold events; empty if there are none."""
         return range(self.first >> _SHIFT, (self.end - 1 >> _SHIFT) + 1)
 
-    def _first_revision_of(self, number: int) -> int:
-        return self._segments[number].events[0].revision
-
-    def _first_time_of(self, number: int) -> int:
-        return self._segments[number].times[0]
+    def _last_segment(self, is_before: Callable[[_Segment], bool]) -> _Segment:
+        """The last one of which this holds, as it does of all before; else the first one."""
+        numbers = self._numbers()
+        place = bisect_left(numbers, True, key=lambda n: not is_before(self._segments[n]))
+        return self._segments[numbers[max(0, place - 1)]]
 
     def _older_than(self, born_min_ms: int) -> int:
         """Number of the first event that is not older."""
         oldest_ms = self.oldest_ms
         if oldest_ms is None or oldest_ms >= born_min_ms:
             return self.first
-        numbers = self._numbers()
-        place = bisect_left(numbers, born_min_ms, key=self._first_time_of)
-        segment = self._segments[numbers[max(0, place - 1)]]
+        segment = self._last_segment(lambda one: one.times[0] < born_min_ms)
         return segment.start + bisect_left(segment.times, born_min_ms)
 
     def _surplus_of(self, bytes_max: int) -> int:
         """Number of the first event that may stay if all from it on are to fit."""
-        surplus, number = self.size_bytes - bytes_max, self.first
-        while surplus > 0 and number < self.end:
-            segment = self._segments[number >> _SHIFT]
-            if number == segment.start and 0 < segment.size_bytes <= surplus:
-                surplus -= segment.size_bytes
-                number = segment.stop
-                continue
-            for size_bytes in islice(segment.sizes, number - segment.start, None):
-                surplus -= size_bytes
-                number += 1
-                if surplus <= 0:
-                    break
-        return number
+        least = self._size - bytes_max  # the sum before it
+        if self._first_size >= least:
+            return self.first
+        segment = self._last_segment(lambda one: one.sizes[0] < least)
+        return segment.start + bisect_left(segment.sizes, least)
 
-    def _unlist(self, event: Event, first: int) -> None:
-        """Drop a key's numbers before ``first``, one of which is this event's."""
+    def _unlist(self, event: Event, number: int) -> None:
+        """Of this event, which is about to go, nothing may be found any more."""
         key = event.key
-        by_key = self._by_key[crc32(key) & self._mask]
-        known = by_key.get(key)
-        if known is None:  # dropped with one of its other events
-            return
-        if isinstance(known, int):
-            if known >= first:
-                return
-            last = known
-        else:
-            last = known[-1]
-            if last >= first:
-                stale = bisect_left(known, first)
-                if 2 * stale >= len(known):  # seldom enough, however many there are
-                    del known[:stale]
-                return
-        del by_key[key]
-        if self.event(last).record is None:
-            self.gone.remove(key)
+        newest = self._newest[crc32(key) & self._mask]
+        if newest.get(key) == number:
+            del newest[key]
+            if event.record is None:
+                self.gone.remove(key)
 
 
-def _read(segments: list[_Segment], first: int, end: int) -> Iterator[tuple[Event, int]]:
+def _read(segments: Sequence[_Segment], first: int, end: int) -> Iterator[tuple[Event, int]]:
     """Events with numbers from ``first`` up to, but without, ``end``."""
     for segment in segments:
         part = slice(max(0, first - segment.start), end - segment.start)

@@ -6,7 +6,7 @@ come in order are appended as they are, and all can be let go of bit by bit: why
 container of a library.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from operator import lt
@@ -75,7 +75,7 @@ class OrderedKeys(Generic[K]):
                 return
             number, firsts[0] = 0, key
         chunk = self._chunks[number]
-        chunk.insert(bisect_right(chunk, key), key)
+        insort(chunk, key)
         if len(chunk) > CHUNK_KEYS:
             self._split(number)
 

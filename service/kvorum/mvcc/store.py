@@ -16,7 +16,7 @@ from zlib import crc32
 from kvorum.errors import Compacted, FutureRevision
 from kvorum.mvcc.digest import PRIME, combine, overwrite_digest, record_digest
 from kvorum.mvcc.frozen_map import FrozenMap
-from kvorum.mvcc.history import History
+from kvorum.mvcc.history import FIRST_EVENT, History
 from kvorum.mvcc.ordered import OrderedKeys
 from kvorum.mvcc.query import KeyRange, RangePage
 from kvorum.mvcc.ranges import Ranges
@@ -49,7 +49,7 @@ class Store:
         "time_ms",
     )
 
-    def __init__(self, *, first_event: int = 0, compacted_revision: int = 0) -> None:
+    def __init__(self, *, first_event: int = FIRST_EVENT, compacted_revision: int = 0) -> None:
         self._shards: list[dict[bytes, Record]] = [{} for _ in range(SHARDS)]
         self._keys: OrderedKeys[bytes] = OrderedKeys()
         self._history = History(SHARDS, first=first_event, compacted_revision=compacted_revision)
@@ -74,7 +74,7 @@ class Store:
         history = self._history
         return combine(
             self._sum % PRIME,
-            history.digest % PRIME,
+            history.digest,
             history.first,
             history.end,
             history.compacted_revision,
@@ -230,7 +230,7 @@ class Store:
 
     @property
     def first_event(self) -> int:
-        """How many events are forgotten."""
+        """Number of the first event that is not forgotten; the store's first one was 1."""
         return self._history.first
 
     @property

@@ -50,6 +50,7 @@ class StoreRestore:
         """The store, once everything was added."""
         if self._recent or self._open:
             raise ValueError("history does not lead to the records")
+        self._store.compact(self._store.compacted_revision)  # no arrears of forgetting
         return self._store
 
     def _add_event(self, row: EventRow) -> None:

@@ -1,11 +1,16 @@
-"""Revisions, versions and sizes of the store."""
+"""Revisions, versions and sizes of the store, now and before."""
 
 import gc
-from zlib import crc32
 
 import pytest
 
-from kvorum.mvcc.store import Record, Store, shard_of
+from kvorum.errors import Compacted, FutureRevision
+from kvorum.mvcc.history import EVENT_BYTES, SEGMENT_EVENTS, SWEEP_EVENTS
+from kvorum.mvcc.query import KeyRange, prefix_range, single_key
+from kvorum.mvcc.record import Event
+from kvorum.mvcc.store import Record, Store
+
+EVERYTHING = KeyRange(b"", None)
 
 
 def test_empty_store_is_at_revision_zero() -> None:
@@ -53,43 +58,214 @@ def test_size_follows_overwrites_and_deletes() -> None:
 
 
 def test_garbage_collector_does_not_see_records() -> None:
-    """A collection must not take longer because more keys are stored."""
+    """A collection must not take longer because more keys or events are stored."""
     store = Store()
     for number in range(1000):
-        store.put(b"%d" % number, b"1")
+        store.put(b"%d" % (number % 800), b"1")
     gc.collect()
     assert not gc.is_tracked(store.get(b"1"))
     assert not any(gc.is_tracked(shard) for shard in store._shards)
+    assert not any(gc.is_tracked(by_key) for by_key in store._history._newest)
+    assert not any(gc.is_tracked(event) for event in store.events(0, 1000))
 
 
 def test_loading_gives_what_writing_gave() -> None:
-    written, loaded = Store(), Store()
+    written, loaded = Store(), Store(compacted_revision=3)
     for key in (b"a", b"b", b"a"):
         written.put(key, b"1")
-    for key, record in written:
-        loaded.load(shard_of(crc32(key)), {key: record})
-    assert dict(loaded) == dict(written)
-    assert (len(loaded), loaded.size_bytes, loaded.digest) == (2, 4, written.digest)
+    written.compact(3)
+    records = dict(written)
+    loaded.load([b"a"], [records[b"a"]])
+    loaded.load([b"b"], [records[b"b"]])
+    assert dict(loaded) == records
+    assert (len(loaded), loaded.size_bytes, loaded._sum) == (2, 4, written._sum)
 
 
-def test_a_key_is_loaded_once_and_into_its_own_shard() -> None:
-    store, records = Store(), {b"a": Record(b"1", 1, 1, 1)}
-    number = shard_of(crc32(b"a"))
-    store.load(number, records)
-    with pytest.raises(ValueError, match=f"a key is twice in shard {number}"):
-        store.load(number, records)
-    with pytest.raises(ValueError, match=f"a key of shard {number} is in shard {number ^ 1}"):
-        Store().load(number ^ 1, records)
+@pytest.mark.parametrize("keys", [[b"b", b"a"], [b"a", b"a"]])
+def test_keys_are_loaded_in_order_and_once(keys: list[bytes]) -> None:
+    record = Record(b"1", 1, 1, 1)
+    with pytest.raises(ValueError, match="keys are not in order"):
+        Store().load(keys, [record, record])
+    store = Store()
+    store.load(keys[:1], [record])
+    with pytest.raises(ValueError, match="keys are not in order"):
+        store.load(keys[1:], [record])
 
 
 def test_digest_is_that_of_what_is_left() -> None:
-    whole, rest = Store(), Store()
+    store = Store()
+    digests = {store.digest}
     for key in (b"a", b"b", b"a", b"c"):
-        whole.put(key, b"1")
-    whole.delete(b"c")
-    for key, record in whole:
-        rest.load(shard_of(crc32(key)), {key: record})
-    assert whole.digest == rest.digest != 0
-    whole.delete(b"a")
-    whole.delete(b"b")
-    assert whole.digest == 0
+        store.put(key, b"1")
+        digests.add(store.digest)
+    for key in (b"c", b"a", b"b"):
+        store.delete(key)
+        digests.add(store.digest)
+    assert len(digests) == 8
+    assert store._sum == 0
+    store.compact(store.revision)
+    assert store._history.digest == 0
+
+
+# --- the past ------------------------------------------------------------------------------
+
+
+def small_store() -> Store:
+    """Revision 1: a=1. 2: b=2. 3: a=3. 4: b deleted. 5: b=5 and c=5. 6: a deleted."""
+    store = Store()
+    store.put(b"a", b"1")
+    store.put(b"b", b"2")
+    store.put(b"a", b"3")
+    store.delete(b"b")
+    assert store.next_revision() == 5
+    store.put_at(5, b"b", b"5", "lease", "text/plain")
+    store.put_at(5, b"c", b"5")
+    store.delete(b"a")
+    return store
+
+
+def values(store: Store, revision: int) -> dict[bytes, bytes]:
+    page = store.range(EVERYTHING, revision=revision, limit=100, bytes_max=1000)
+    return {key: record.value for key, record in page.items}
+
+
+def test_former_states_stay_readable() -> None:
+    store = small_store()
+    assert [values(store, revision) for revision in range(1, 7)] == [
+        {b"a": b"1"},
+        {b"a": b"1", b"b": b"2"},
+        {b"a": b"3", b"b": b"2"},
+        {b"a": b"3"},
+        {b"a": b"3", b"b": b"5", b"c": b"5"},
+        {b"b": b"5", b"c": b"5"},
+    ]
+    assert store.get_at(b"a", 2) == Record(b"1", 1, 1, 1)
+    assert store.get_at(b"b", 6) == Record(b"5", 5, 5, 1, "lease", "text/plain")
+    assert store.get_at(b"b", 0) is None
+    counts = [store.count(prefix_range(b"b"), revision) for revision in range(7)]
+    assert counts == [1, 0, 1, 1, 0, 1, 1], "0 is now"
+
+
+def test_pages_tell_whether_there_is_more() -> None:
+    store = small_store()
+    page = store.range(EVERYTHING, revision=5, limit=2, bytes_max=1000, reverse=True)
+    assert [key for key, _ in page.items] == [b"c", b"b"]
+    assert (page.more, page.revision) == (True, 5)
+    assert store.range(EVERYTHING, limit=2, bytes_max=1000).more is False
+    page = store.range(EVERYTHING, limit=2, bytes_max=2)
+    assert (len(page.items), page.more, page.revision) == (1, True, 6)
+    assert store.range(single_key(b"c"), limit=9, bytes_max=9).items[0][0] == b"c"
+    assert store.range(KeyRange(b"c", b"b"), limit=9, bytes_max=9).items == ()
+
+
+def test_events_come_by_whole_revisions() -> None:
+    store = small_store()
+    assert [event.revision for event in store.events(3, 2)] == [4, 5, 5]
+    assert store.events(4, 1) == [
+        Event(5, b"b", Record(b"5", 5, 5, 1, "lease", "text/plain"), None),
+        Event(5, b"c", Record(b"5", 5, 5, 1), None),
+    ]
+    assert store.events(5, 1) == [Event(6, b"a", None, Record(b"3", 1, 3, 2))]
+    assert list(store.events(6, 1)) == list(store.events(99, 1)) == []
+    assert len(store.events(0, 100)) == 7
+
+
+def test_compacting_forgets_what_was_before() -> None:
+    store = small_store()
+    store.compact(4)
+    assert (store.compacted_revision, store.history_revisions, store.event_count) == (4, 2, 3)
+    assert values(store, 4) == {b"a": b"3"}
+    assert len(store.events(4, 100)) == 3
+    for ask in (
+        lambda: store.get_at(b"a", 3),
+        lambda: store.range(EVERYTHING, revision=3, limit=1, bytes_max=1),
+        lambda: store.count(EVERYTHING, 3),
+        lambda: store.events(3, 1),
+    ):
+        with pytest.raises(Compacted, match="revision 3 is forgotten.* 4") as raised:
+            ask()
+        assert raised.value.oldest_revision == 4
+    store.compact(2)
+    assert store.compacted_revision == 4, "what is forgotten stays forgotten"
+    with pytest.raises(FutureRevision, match="revision 7 is still to come; the present one is 6"):
+        store.get_at(b"a", 7)
+
+
+def test_evicting_keeps_what_each_limit_allows() -> None:
+    no_time, no_bytes = 0, 1 << 40
+    for limits, oldest in {
+        (6, no_time, no_bytes): 0,
+        (2, no_time, no_bytes): 4,
+        (0, no_time, no_bytes): 6,
+        (6, 300, no_bytes): 2,
+        (6, 301, no_bytes): 3,
+        (6, 1000, no_bytes): 6,
+        (6, no_time, 2 * (EVENT_BYTES + 2)): 5,
+        (6, no_time, EVENT_BYTES + 2): 5,
+        (6, no_time, EVENT_BYTES + 1): 6,
+        (6, no_time, 3 * (EVENT_BYTES + 1)): 5,
+        (6, no_time, 3 * (EVENT_BYTES + 1) + 1): 4,
+        (4, 301, 0): 6,
+    }.items():
+        store = Store()
+        for step in range(1, 7):
+            store.time_ms = 100 * step
+            rewind(store, step)
+        store.evict(*limits)
+        assert store.compacted_revision == oldest, limits
+
+
+def rewind(store: Store, step: int) -> None:
+    """The steps of ``small_store``, one by one."""
+    match step:
+        case 1 | 3:
+            store.put(b"a", b"1")
+        case 2:
+            store.put(b"b", b"2")
+        case 4:
+            store.delete(b"b")
+        case 5:
+            revision = store.next_revision()
+            store.put_at(revision, b"b", b"5")
+            store.put_at(revision, b"c", b"5")
+        case _:
+            store.delete(b"a")
+
+
+def test_rebasing_goes_on_later_without_a_past() -> None:
+    store = small_store()
+    store.rebase(100)
+    assert (store.revision, store.compacted_revision, store.event_count) == (106, 106, 0)
+    assert values(store, 0) == values(store, 106) == {b"b": b"5", b"c": b"5"}
+    assert store.put(b"b", b"6") == 107
+    assert store.get_at(b"b", 106) == Record(b"5", 5, 5, 1, "lease", "text/plain")
+    assert store.oldest_event_ms == 0
+
+
+def test_memory_of_the_past_is_given_back_in_bounded_steps() -> None:
+    store, writes = Store(), 3 * SWEEP_EVENTS
+    for number in range(writes):
+        store.put(b"%d" % (number % 5), b"1")
+    store.evict(writes, 0, 1 << 40)  # as after every batch
+    segments = store._history._segments
+    assert len(segments) == writes // SEGMENT_EVENTS + 1
+    store.compact(writes)
+    assert store.history_bytes == store.event_count == 0, "at once"
+    left = []
+    while len(segments) > 1:
+        left.append(len(segments))
+        store.evict(0, 0, 0)
+    whole, step = writes // SEGMENT_EVENTS, SWEEP_EVENTS // SEGMENT_EVENTS
+    assert left == [whole + 1 - step, whole + 1 - 2 * step]
+    assert len(segments) == 1
+    assert sum(map(len, store._history._newest)) == 0
+
+
+def test_memory_is_given_back_as_fast_as_writes_come() -> None:
+    store, batch = Store(), 4 * SWEEP_EVENTS
+    for _ in range(4):
+        for number in range(batch):
+            store.put(b"%d" % (number % 5), b"1")
+        store.evict(10, 0, 1 << 40)
+    assert len(store._history._segments) <= 1 + 2 * batch // SEGMENT_EVENTS
+    assert sum(map(len, store._history._newest)) == 5
