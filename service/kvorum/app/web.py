@@ -26,20 +26,24 @@ _CONNECTIONS_MAX = 1 << 20
 _DESCRIPTORS_RESERVED = 128
 """For the log, the peers and whatever else must not fail because clients are many."""
 _GRACE_S = 1
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with three amendments.
+    """uvicorn's, with four amendments.
 
     A request that has not arrived as a whole within ``PATIENCE_S`` is ended (408, RFC 9110
     §15.5.9); one that comes in a single piece, as nearly all do, costs no timer. A
     connection whose request line and headers never end is ended (431, RFC 6585): the
     parser would collect them without bound, and ever more slowly. And an offer to change
     to HTTP/2 is ignored, as RFC 9110 §7.8 allows: the parser would take the body for
-    something else.
+    something else. A client that takes nothing of its answer for ``UNREAD_S``, or is gone
+    without a word, is cut off by the kernel (TCP_USER_TIMEOUT, where there is one): what waits
+    for it would stay in memory for ever.
     """
 
     PATIENCE_S = 30.0
+    UNREAD_S = 60.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -47,6 +51,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._in_message = False
         self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and _USER_TIMEOUT is not None:
+            unread_ms = round(self.UNREAD_S * 1000)
+            connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, unread_ms)
 
     def on_message_begin(self) -> None:
         self._in_head, self._in_message, self._head_bytes = True, True, 0

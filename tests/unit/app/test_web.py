@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from kvorum.app.web import HttpProtocol, allow_descriptors, bind, web_server
 from kvorum.errors import StartError
@@ -70,10 +70,13 @@ async def _echo_size(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def _impatient(patience_s: float) -> AsyncIterator[int]:
-    """A server that waits so long for a request; its port."""
-    server = web_server(_echo_size, connections_max=100)
-    server.config.http = type("Impatient", (HttpProtocol,), {"PATIENCE_S": patience_s})
+async def _impatient(
+    patience_s: float, *, unread_s: float = 60.0, app: ASGIApp = _echo_size
+) -> AsyncIterator[int]:
+    """A server that waits so long for a request, and for a client to read; its port."""
+    server = web_server(app, connections_max=100)
+    patience = {"PATIENCE_S": patience_s, "UNREAD_S": unread_s}
+    server.config.http = type("Impatient", (HttpProtocol,), patience)
     sockets = bind("127.0.0.1", 0)
     serving = asyncio.create_task(server.serve(sockets=sockets))
     while not server.started:  # noqa: ASYNC110 - the server offers no event
@@ -111,3 +114,28 @@ async def test_a_request_in_pieces_and_an_idle_connection_are_left_alone() -> No
             assert answer.startswith(b"HTTP/1.1 200 ")
             assert await reader.readexactly(1) == b"4"
         writer.close()
+
+
+class _Endless:
+    """An answer that goes on as long as somebody takes it."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        left = asyncio.ensure_future(receive())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not left.done():
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": True})
+            await asyncio.sleep(0)
+        assert (await left)["type"] == "http.disconnect"
+        self.ended.set()
+
+
+async def test_a_client_that_does_not_read_is_cut_off() -> None:
+    endless = _Endless()
+    async with _impatient(30, unread_s=0.5, app=endless) as port, asyncio.timeout(60):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nhost: k\r\n\r\n")
+            await endless.ended.wait()
