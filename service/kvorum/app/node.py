@@ -66,6 +66,10 @@ class Node:
         self.service = self.member.service
         NodeCollector(self._sample, registry)
 
+    def end_watches(self) -> None:
+        """Tell every watcher that this node stops, and where to go on."""
+        self.member.hub.close()
+
     def give_up_requests(self) -> None:
         """Answer everyone who waits, and accept nobody any more."""
         self.member.give_up_requests()

@@ -227,7 +227,11 @@ def _causes(failures: ExceptionGroup[Exception]) -> Iterator[Exception]:
 
 
 async def _stop(web: WebServer, serving: Task[None], node: Node, others: list[Task[None]]) -> None:
-    """Leadership first, so that nobody waits for it; then clients, peers, and the core."""
+    """Watches at once: they can go on elsewhere, and would last until they are cut off.
+
+    Then leadership, so that nobody waits for it; then clients, peers, and the core.
+    """
+    node.end_watches()
     await node.hand_over()
     web.should_exit = True
     await asyncio.wait([serving], timeout=_PATIENCE_S)
