@@ -93,16 +93,20 @@ class Watch:
             return self._given(changes)
         assert self._waiter is None, "a watch has one reader"
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + timeout_s
-        alarm = loop.call_at(deadline_s, self.wake)
+        is_over = False
+
+        def ring() -> None:  # once, and on some loops a little before its time
+            nonlocal is_over
+            is_over = True
+            self.wake()
+
+        alarm = loop.call_later(timeout_s, ring)
         try:
-            while not changes and self._end is None:
+            while not (changes or self._end is not None or is_over):
                 self._waiter = loop.create_future()
                 self._hub.park(self)
                 await self._waiter
                 changes = self._take()
-                if loop.time() >= deadline_s:
-                    break
         finally:
             self._waiter = None
             alarm.cancel()

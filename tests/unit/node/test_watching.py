@@ -164,6 +164,19 @@ class TestWaiting:
         assert await watch.next(SOON_S) == []
         assert await watch.next(0) == []
 
+    async def test_nothing_in_time_by_a_clock_that_rings_early(
+        self, kit: HubKit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As uvloop's timers do, which count in milliseconds."""
+        loop = asyncio.get_running_loop()
+        in_time = loop.call_at
+        monkeypatch.setattr(
+            loop, "call_at", lambda when_s, *rest, **more: in_time(when_s - 0.01, *rest, **more)
+        )
+        watch = kit.hub.open(single_key(b"a"))
+        async with asyncio.timeout(LONG_S):
+            assert await watch.next(2 * SOON_S) == []
+
     async def test_woken_by_what_concerns_it(self, kit: HubKit) -> None:
         watch = kit.hub.open(single_key(b"a"))
         reader = asyncio.create_task(watch.next(LONG_S))
