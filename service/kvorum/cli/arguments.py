@@ -8,6 +8,7 @@ from kvorum.cli.cluster.parsers import add_parsers as add_cluster_parsers
 from kvorum.cli.commands import CommandParser
 from kvorum.cli.data.parsers import add_parsers as add_data_parsers
 from kvorum.cli.exits import EXIT_CODES
+from kvorum.cli.health.parsers import add_parsers as add_health_parsers
 from kvorum.cli.ops.parsers import add_parsers as add_ops_parsers
 from kvorum.cli.snapshot.parsers import add_parsers as add_snapshot_parsers
 
@@ -38,6 +39,7 @@ def make_parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_data_parsers(commands)
     add_cluster_parsers(commands)
+    add_health_parsers(commands)
     add_snapshot_parsers(commands)
     add_ops_parsers(commands)
     return parser

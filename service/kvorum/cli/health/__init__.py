@@ -1,0 +1,1 @@
+"""`kvorum status` and `kvorum check`: how a cluster is, and how fast."""
