@@ -1,4 +1,4 @@
-"""Keys in order against a sorted list, with chunks so short that they split and join all the time."""
+"""Keys in order against a sorted list; chunks are so short that they split and join often."""
 
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -67,7 +67,7 @@ def test_made_of_parts_in_order(keys: list[str], sizes: list[int], later: list[s
         ours.extend(rest[:size])
         rest = rest[size:]
         assert_sound(ours)
-    assert list(ours) == list(OrderedKeys(keys := [*model])) == sorted(keys)
+    assert list(ours) == list(OrderedKeys(model)) == sorted(model)
     for key in later:
         (ours.remove if key in model else ours.add)(key)
         model ^= {key}

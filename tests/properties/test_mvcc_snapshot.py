@@ -147,9 +147,19 @@ def restored(blocks: list[bytes]) -> StateMachine:
 
 
 NUMBERS = (
-    "applied_index revision compacted_revision history_revisions history_bytes time_ms key_count "
-    "size_bytes is_full lease_count outcome_count state_hash"
-).split()
+    "applied_index",
+    "revision",
+    "compacted_revision",
+    "history_revisions",
+    "history_bytes",
+    "time_ms",
+    "key_count",
+    "size_bytes",
+    "is_full",
+    "lease_count",
+    "outcome_count",
+    "state_hash",
+)
 
 
 def assert_same(one: StateMachine, other: StateMachine) -> None:

@@ -73,9 +73,8 @@ class Model:
             new = Record(put.value, created, revision, version, put.lease, put.content_type)
             now[key] = new
             events.append(Event(revision, key, new, old))
-        for key in deletes:
-            if (old := now.pop(key, None)) is not None:
-                events.append(Event(revision, key, None, old))
+        olds = [(key, now.pop(key, None)) for key in deletes]
+        events += [Event(revision, key, None, old) for key, old in olds if old is not None]
         if events:
             self.revision = revision
             self.states[revision] = now
@@ -164,7 +163,8 @@ def test_former_states_agree_with_the_model(
 def test_a_page_ends_at_its_bytes(log: list[Step], bytes_max: int, reverse: bool) -> None:
     store, model = after(log)
     for revision, state in readable(model).items():
-        rest, size_bytes, expected = sorted(state.items(), reverse=reverse), 0, []
+        rest, size_bytes = sorted(state.items(), reverse=reverse), 0
+        expected: list[tuple[bytes, Record]] = []
         while rest and (size_bytes < bytes_max or not expected):
             expected.append(rest.pop(0))
             size_bytes += len(expected[-1][0]) + len(expected[-1][1].value)

@@ -29,6 +29,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from kvorum.mvcc.history import FIRST_EVENT
 from kvorum.mvcc.lease_view import LeaseRow
 from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.members import Introduction
@@ -74,7 +75,7 @@ class Head(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag
     size_bytes: _Count
     outcome_count: _Count
     lease_count: _Count
-    first_event: _Count
+    first_event: Annotated[int, Meta(ge=FIRST_EVENT, lt=1 << 62)]
     event_count: _Count
     is_full: bool
     state_hash: _Count

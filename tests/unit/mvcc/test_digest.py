@@ -5,7 +5,14 @@ from zlib import crc32
 import pytest
 from msgspec.structs import replace
 
-from kvorum.mvcc.digest import PRIME, combine, outcome_digest, overwrite_digest, record_digest
+from kvorum.mvcc.digest import (
+    PRIME,
+    combine,
+    event_factor,
+    outcome_digest,
+    overwrite_digest,
+    record_digest,
+)
 from kvorum.mvcc.outcome import SUCCESS_MESSAGE, Outcome, Status
 from kvorum.mvcc.record import Record
 
@@ -49,10 +56,36 @@ def test_contents_that_trade_places_show(field: str) -> None:
     assert before != (of(b"k1", traded[0]) + of(b"k2", traded[1])) % PRIME
 
 
-def test_overwriting_is_taking_off_and_adding() -> None:
-    crc, new = crc32(b"key"), Record(b"2", RECORD.create_revision, 2_000_001, 4)
-    difference = record_digest(crc, new) - record_digest(crc, RECORD)
-    assert overwrite_digest(crc, RECORD, new) == difference
+@pytest.mark.parametrize("old", [RECORD, replace(RECORD, lease="l"), replace(RECORD, lease="m")])
+@pytest.mark.parametrize("attributes", [("", ""), ("l", ""), ("", "text/plain"), ("l", "t/p")])
+def test_overwriting_is_taking_off_and_adding(old: Record, attributes: tuple[str, str]) -> None:
+    crc, new = crc32(b"key"), Record(b"2", old.create_revision, 2_000_001, 4, *attributes)
+    difference = record_digest(crc, new) - record_digest(crc, old)
+    assert overwrite_digest(crc, old, new) == difference
+
+
+def test_lease_and_content_type_of_a_record_count() -> None:
+    attributes = [("", ""), ("l", ""), ("", "l"), ("la", "b"), ("l", "ab"), ("l", "a"), ("m", "a")]
+    digests = {of(b"key", replace(RECORD, lease=a, content_type=b)) for a, b in attributes}
+    assert len(digests) == len(attributes)
+
+
+def test_every_bit_of_an_events_place_counts() -> None:
+    place = (5, 1_000, 3_600_000)
+    factors = {event_factor(*place) % PRIME}
+    for position in range(3):
+        for bit in range(60):
+            numbers = list(place)
+            numbers[position] ^= 1 << bit
+            factors.add(event_factor(*numbers) % PRIME)
+    assert len(factors) == 1 + 3 * 60
+    assert 0 not in factors
+
+
+def test_events_that_trade_places_show() -> None:
+    one, other = of(b"a", RECORD), of(b"b", RECORD)
+    early, late = event_factor(7, 9, 100), event_factor(8, 9, 100)
+    assert (one * early + other * late) % PRIME != (one * late + other * early) % PRIME
 
 
 @pytest.mark.parametrize(
@@ -87,3 +120,5 @@ def test_numbers_are_the_same_for_ever() -> None:
     assert of(b"key", RECORD) == 0x1F16F36022201C80
     assert outcome_digest(OUTCOME, 7) == 0x1F439C8FA432EAF6
     assert combine(1, 2, 3) == 0x973638D3CE0F3AD5
+    assert event_factor(1, 2, 3) == 2038579526
+    assert of(b"key", replace(RECORD, lease="l", content_type="t/p")) == 2254180122338674686

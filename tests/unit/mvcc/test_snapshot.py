@@ -1,7 +1,7 @@
 """A frozen state: what its blocks hold, and that going on does not disturb it."""
 
 import gc
-from zlib import crc32
+from itertools import islice
 
 import pytest
 
@@ -10,31 +10,40 @@ from kvorum.mvcc.command import (
     Command,
     Delete,
     Introduce,
+    LeaseGrant,
     Put,
+    PutOp,
     Stamp,
+    Txn,
     encode_batch,
     encode_command,
 )
 from kvorum.mvcc.restore import Restore
-from kvorum.mvcc.snapshot import BLOCK_BYTES, BLOCK_ITEMS, OutcomeBlock, RecordBlock, decode_block
+from kvorum.mvcc.snapshot import BLOCK_BYTES, BLOCK_ITEMS, RecordBlock, decode_block
 from kvorum.mvcc.state_machine import StateMachine
-from kvorum.mvcc.store import SHARDS, shard_of
+from kvorum.mvcc.store import SHARDS
 
-STAMP = Stamp(5_000, 10_000, 60)
+STAMP = Stamp(5_000, 10_000, 60, 10_000, 60, 1 << 30)
 
 BLOCKS = [
     (
-        "01 9a 00 04 03 cd 17 70 01 02 07 04 cf 2e fa 31 cc f1 64 8c 66 81 a3 68 3a 31 92 a3 75 69 "
-        "64 a4 6e 61 6d 65"
+        "02 9f 00 06 05 01 cd 13 89 01 03 07 04 02 02 05 c2 cf 88 41 45 92 f1 25 c5 91 81 a3 68 3a "
+        "31 92 a3 75 69 64 a4 6e 61 6d 65"
     ),
     (
-        "92 01 94 96 a1 62 00 a7 73 75 63 63 65 73 73 02 cd 13 88 01 96 a1 63 01 b6 6b 65 79 20 22 "
-        "6b 33 22 20 64 6f 65 73 6e 27 74 20 65 78 69 73 74 02 cd 13 88 01 96 a1 64 00 a7 73 75 63 "
-        "63 65 73 73 02 cd 13 88 02 96 a1 65 00 a7 73 75 63 63 65 73 73 03 cd 13 88 02"
+        "92 01 94 97 a1 65 00 a7 73 75 63 63 65 73 73 03 cd 13 88 01 02 97 a1 66 00 a7 73 75 63 63 "
+        "65 73 73 03 cd 13 88 00 03 97 a1 67 00 a7 73 75 63 63 65 73 73 04 cd 13 88 01 03 97 a1 68 "
+        "00 a7 73 75 63 63 65 73 73 05 cd 13 88 02 04"
+    ),
+    ("92 02 92 93 a1 6c cd 01 f4 cd 15 7c 93 a5 74 74 6c 2d 35 09 cd 13 91"),
+    (
+        "93 03 93 c4 01 6b c4 02 6b 31 c4 02 6b 32 93 96 c4 01 32 01 03 02 a0 a0 96 c4 00 05 05 01 "
+        "a5 74 74 6c 2d 35 a3 74 2f 70 96 c4 01 35 05 05 01 a1 6c a0"
     ),
     (
-        "92 02 92 92 cd 01 13 81 c4 02 6b 32 94 c4 03 22 78 22 02 02 01 92 cd 03 5d 81 c4 01 6b 94 "
-        "c4 01 32 01 03 02"
+        "92 04 95 96 02 cd 13 88 c4 02 6b 34 02 96 c4 03 22 78 22 02 02 01 a0 a0 c0 96 03 cd 13 88 "
+        "c4 01 6b 01 c0 96 c4 01 31 01 01 01 a0 a0 96 04 cd 13 88 c4 02 6b 34 00 c0 c0 96 05 cd 13 "
+        "88 c4 02 6b 32 01 c0 c0 96 05 cd 13 88 c4 02 6b 31 01 c0 c0"
     ),
 ]
 
@@ -64,26 +73,18 @@ def restored(blocks: list[bytes]) -> StateMachine:
 
 
 def small_machine() -> StateMachine:
+    """k was put twice, k4 came and went, k2 is in a lease; the first revision is forgotten."""
     machine = StateMachine()
-    apply(machine, Put("a", b"k", b"1"), Put("b", b"k2", b'"x"'), Delete("c", b"k3"))
+    apply(machine, Put("a", b"k", b"1"), Put("b", b"k4", b'"x"'), Delete("c", b"k3"))
     apply(machine, Introduce("d", "h:1", "uid", "name"), Put("e", b"k", b"2"))
-    apply(machine, stamp=Stamp(6_000, 4, 60))
-    machine.apply_noop(4)
+    apply(machine, LeaseGrant("f", "l", 500), Delete("g", b"k4"))
+    apply(machine, Txn("h", (), (PutOp(b"k2", b"5", lease="l"), PutOp(b"k1", b"", "", 9, "t/p"))))
+    apply(machine, stamp=Stamp(5_001, 4, 60, 4, 60, 1 << 30))
+    machine.apply_noop(6)
     return machine
 
 
-def keys_of_shard(number: int, count: int) -> list[bytes]:
-    keys: list[bytes] = []
-    candidate = 0
-    while len(keys) < count:
-        key = b"key-%d" % candidate
-        if shard_of(crc32(key)) == number:
-            keys.append(key)
-        candidate += 1
-    return keys
-
-
-def test_bytes_are_those_of_version_1() -> None:
+def test_bytes_are_those_of_version_2() -> None:
     """Snapshots of earlier releases hold these bytes: a change needs a new version."""
     assert [block.hex(" ") for block in frozen(small_machine())] == BLOCKS
 
@@ -91,12 +92,57 @@ def test_bytes_are_those_of_version_1() -> None:
 def test_restored_state_has_everything() -> None:
     machine = small_machine()
     copy = restored(frozen(machine))
-    assert dict(copy._store) == dict(machine._store)
+    assert list(copy._store) == list(machine._store)
+    assert list(copy._store._history.view()) == list(machine._store._history.view())
     assert list(copy._outcomes) == list(machine._outcomes)
     assert copy.members == machine.members
-    for name in ("applied_index", "revision", "time_ms", "key_count", "size_bytes", "state_hash"):
+    assert [(lease.id, lease.keys(9)) for lease in copy.leases("", 9)] == [
+        ("l", (b"k2",)),
+        ("ttl-5", (b"k1",)),
+    ]
+    for name in (
+        "applied_index",
+        "revision",
+        "compacted_revision",
+        "history_bytes",
+        "time_ms",
+        "key_count",
+        "size_bytes",
+        "lease_count",
+        "is_full",
+        "state_hash",
+    ):
         assert getattr(copy, name) == getattr(machine, name)
     assert copy._outcomes.forgotten_index == machine._outcomes.forgotten_index == 1
+    assert copy.compacted_revision == 1
+
+
+def test_restored_values_are_kept_once() -> None:
+    """The live record is that of its last event, and each event has that of the one before."""
+    machine = restored(frozen(small_machine()))
+    _, overwritten, deleted, second, first = machine.events(1, 10)
+    assert (overwritten.key, deleted.key, second.key, first.key) == (b"k", b"k4", b"k2", b"k1")
+    assert machine.get(b"k") is overwritten.record
+    assert machine.get(b"k2") is second.record
+    assert machine.get_at(b"k", 1) is overwritten.previous
+    machine = StateMachine()
+    put(machine, b"k", b"k", b"k", b"k2")
+    one, two, three, _ = restored(frozen(machine)).events(0, 10)
+    assert two.previous is one.record
+    assert three.previous is two.record
+
+
+def test_values_of_history_are_written_once() -> None:
+    machine, values = StateMachine(), [b"%d" % number * 500 for number in range(1, 6)]
+    for value in values[:4]:
+        put(machine, b"k", value=value)
+    apply(machine, Delete("d", b"k"))
+    put(machine, b"k", value=values[4])
+    whole = b"".join(frozen(machine))
+    assert [whole.count(value) for value in values] == [1] * 5
+    apply(machine, stamp=Stamp(5_000, 10, 60, 4, 60, 1 << 30))
+    whole = b"".join(frozen(machine))
+    assert [whole.count(value) for value in values] == [0, 1, 1, 1, 1]
 
 
 def test_empty_state() -> None:
@@ -134,40 +180,41 @@ def test_blocks_are_bounded_in_bytes_and_items() -> None:
     machine = StateMachine()
     put(machine, *(b"key-%d" % number for number in range(2000)))
     put(machine, *(b"large-%d" % number for number in range(40)), value=b'"%s"' % (b"x" * 50_000))
-    for block in frozen(machine)[1:]:
-        match decode_block(block):
-            case OutcomeBlock(rows):
-                assert 0 < len(rows) <= BLOCK_ITEMS
-            case RecordBlock(shards):
-                assert 0 < sum(len(records) for _number, records in shards) <= BLOCK_ITEMS
-        assert len(block) < BLOCK_BYTES + 50_000 + 30 * BLOCK_ITEMS
+    for number in range(0, BLOCK_ITEMS + 1, 100):
+        grants = (LeaseGrant(f"g{n}", f"l{n}", 50) for n in range(number, number + 100))
+        apply(machine, *grants)
+    put(machine, *(b"large-%d" % number for number in range(40)), value=b'"%s"' % (b"y" * 50_000))
+    blocks = frozen(machine)
+    for block in blocks[1:]:
+        decoded = decode_block(block)
+        rows = decoded.keys if isinstance(decoded, RecordBlock) else decoded.rows
+        assert 0 < len(rows) <= BLOCK_ITEMS
+        assert len(block) < BLOCK_BYTES + 50_000 + 90 * BLOCK_ITEMS
+    kinds = [type(decode_block(block)).__name__ for block in blocks[1:]]
+    assert list(dict.fromkeys(kinds)) == ["OutcomeBlock", "LeaseBlock", "RecordBlock", "EventBlock"]
+    assert frozen(restored(blocks)) == blocks
 
 
-def test_shard_of_several_blocks() -> None:
-    machine = StateMachine()
-    put(machine, *keys_of_shard(SHARDS - 1, BLOCK_ITEMS + 3))
-    assert len(frozen(machine)) == 1 + 2 + 2
-    assert restored(frozen(machine)).state_hash == machine.state_hash
-
-
-def test_a_write_costs_the_same_while_frozen_however_many_keys_its_shard_has() -> None:
+def test_a_write_costs_the_same_while_frozen_however_many_keys_there_are() -> None:
     """One former record is kept per key, at its first write, and none of what was read."""
     machine = StateMachine()
-    keys = keys_of_shard(7, 50)
+    keys = [b"key-%03d" % number for number in range(BLOCK_ITEMS)]
     put(machine, *keys)
     state = machine.freeze()
     put(machine, keys[0], keys[0], keys[1], b"other")
-    assert sum(len(former) for former in state._view._former.values()) == 3
-    for _block in state.blocks():
-        put(machine, keys[2], keys[3])
-    assert state._view._former == {}
+    former = state._view.records._former
+    assert set(former) == {keys[0], keys[1], b"other"}
+    for block in islice(state.blocks(), 1, None):
+        if isinstance(decode_block(block), RecordBlock):
+            put(machine, keys[2], keys[3])
+    assert former == {}
     state.close()
 
 
 def test_one_frozen_state_at_a_time() -> None:
     machine = small_machine()
     first = machine.freeze()
-    with pytest.raises(AssertionError, match="one view of a store at a time"):
+    with pytest.raises(AssertionError, match="one view of the leases at a time"):
         machine.freeze()
     first.close()
     second = machine.freeze()
@@ -237,7 +284,7 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 def test_missing_repeated_and_cut_blocks_are_noticed() -> None:
     blocks = frozen(small_machine())
-    assert len(blocks) == 3
+    assert len(blocks) == 5
     wrong = [blocks[:2], blocks[1:], [blocks[0], blocks[2]], [*blocks, blocks[1]]]
     wrong += [[*blocks, blocks[2]], [*blocks, blocks[0]], [], [b""], [*blocks, b""]]
     wrong += [[*blocks[:2], blocks[2][:length]] for length in range(len(blocks[2]))]
@@ -259,17 +306,5 @@ def test_outcomes_out_of_order_are_noticed() -> None:
 
 def test_another_version_is_refused_by_number() -> None:
     head, *others = frozen(small_machine())
-    with pytest.raises(SnapshotDamaged, match="state version 2: this release reads version 1"):
-        restored([b"\x02" + head[1:], *others])
-
-
-def test_a_key_in_the_wrong_shard_is_noticed() -> None:
-    """It would be in the state and never be found."""
-    machine = StateMachine()
-    put(machine, b"k")
-    [head, outcomes, records] = frozen(machine)
-    number = shard_of(crc32(b"k"))
-    assert number > 255, "two bytes in MessagePack"
-    moved = records.replace(number.to_bytes(2, "big"), (number ^ 1).to_bytes(2, "big"), 1)
-    with pytest.raises(SnapshotDamaged, match=f"a key of shard {number} is in shard {number ^ 1}"):
-        restored([head, outcomes, moved])
+    with pytest.raises(SnapshotDamaged, match="state version 1: this release reads version 2"):
+        restored([b"\x01" + head[1:], *others])

@@ -182,7 +182,7 @@ def test_compacting_forgets_what_was_before() -> None:
         lambda: store.count(EVERYTHING, 3),
         lambda: store.events(3, 1),
     ):
-        with pytest.raises(Compacted, match="revision 3 is forgotten.* 4") as raised:
+        with pytest.raises(Compacted, match=r"revision 3 is forgotten.* 4") as raised:
             ask()
         assert raised.value.oldest_revision == 4
     store.compact(2)
