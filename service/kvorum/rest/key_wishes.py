@@ -52,8 +52,13 @@ def read_wishes(query: bytes) -> ReadWishes:
     return ReadWishes(parameters.is_stale(), parameters.revision())
 
 
-def write_wishes(query: bytes, head: RequestHead, key: bytes, *, is_put: bool) -> WriteWishes:
-    """Of a write; raises ``InvalidRequest``."""
+def write_wishes(method: str, query: bytes, head: RequestHead, key: bytes) -> WriteWishes:
+    """Of PUT, POST, PATCH and DELETE; raises ``InvalidRequest``."""
+    if head.if_none_match and method == "PATCH":
+        raise InvalidRequest(
+            "If-None-Match has no use here: PATCH needs the key to exist; send If-Match, or use "
+            "POST /txn"
+        )
     compares = preconditions(head, key) if head.is_conditional else ()
     if not query:
         return WriteWishes(compares)
@@ -62,7 +67,7 @@ def write_wishes(query: bytes, head: RequestHead, key: bytes, *, is_put: bool) -
         "revision", instead='to write only if the key is unchanged send If-Match: "<modRevision>"'
     )
     previous = parameters.flag("previous")
-    if not is_put:
+    if method not in ("PUT", "POST"):
         parameters.refuse("lease", "ttlSeconds", instead="it belongs to PUT, POST and /txn")
         return WriteWishes(compares, previous)
     lease = query_lease(parameters.take("lease"))

@@ -7,16 +7,18 @@ and conditions, takes the short way; what others ask for is in ``key_wishes``.
 
 import logging
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeVar
 
 from litestar.types import HTTPScope, Receive
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from kvorum.errors import Compacted
 from kvorum.mvcc.command import Compare, DeleteOp, Field, PutOp, Relation
 from kvorum.mvcc.outcome import Outcome, Status
+from kvorum.mvcc.query import single_key
 from kvorum.mvcc.record import Record
 from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
@@ -46,7 +48,7 @@ from kvorum.rest.key_wishes import (
 from kvorum.rest.locations import parse_key
 from kvorum.rest.new_value import NewValue, parse_put, raw_value
 from kvorum.rest.options import RestOptions
-from kvorum.rest.preconditions import failed, is_known
+from kvorum.rest.preconditions import failed, is_known, required_revision
 from kvorum.rest.problems import refusal_of
 from kvorum.rest.schemas import KeyValue
 from kvorum.rest.values import key_value
@@ -134,7 +136,7 @@ class KeyApi:
             new = parse_put(body, self._options.value_bytes_max)
         wishes = NO_WRITE_WISHES
         if exchange.scope["query_string"] or head.if_match or head.if_none_match:
-            wishes = self._wishes(exchange, is_put=True)
+            wishes = self._wishes(exchange)
             new = wishes.kept_by(new)
         request_id = self.desk.begin(exchange)
         if wishes.compares:
@@ -160,12 +162,29 @@ class KeyApi:
         expected, value = parse_swap(body, self._options.value_bytes_max)
         key, wishes = exchange.key, self._wishes(exchange)
         request_id = self.desk.begin(exchange)
-        if not wishes.compares:
+        revision = required_revision(wishes.compares)
+        if revision:
+            compares = (*wishes.compares, Compare(key, Field.VALUE, Relation.EQUAL, expected))
+            future = await self._swap_at(revision, request_id, compares, PutOp(key, value))
+        else:
             future = self._service.compare_and_set(request_id, key, expected, value)
-            return await self._written(exchange, future, wishes)
-        holds = Compare(key, Field.VALUE, Relation.EQUAL, expected)
-        future = self._service.write(request_id, (*wishes.compares, holds), (PutOp(key, value),))
         return await self._written(exchange, future, wishes)
+
+    async def _swap_at(
+        self, revision: int, request_id: str, compares: Sequence[Compare], put: PutOp
+    ) -> "Future[Outcome]":
+        """A swap leaves the key in its lease, and never matches bytes that are not JSON.
+
+        What a key holds since ``revision`` cannot change without another revision, so it can be
+        read before.
+        """
+        read = await self._service.range(request_id, single_key(put.key), limit=1)
+        record = read.page.items[0][1] if read.page.items else None
+        if record is not None and record.mod_revision == revision:
+            put = replace(put, lease=record.lease)
+            if record.content_type:
+                compares = (*compares, Compare(put.key, Field.VERSION, Relation.LESS, 0))
+        return self._service.write(request_id, compares, (put,))
 
     async def _delete(self, exchange: Exchange) -> Answer:
         key, wishes = exchange.key, self._wishes(exchange)
@@ -176,11 +195,11 @@ class KeyApi:
             future = self._service.write(request_id, wishes.compares, (DeleteOp(key),))
         return await self._written(exchange, future, wishes)
 
-    def _wishes(self, exchange: Exchange, *, is_put: bool = False) -> WriteWishes:
-        query, head = exchange.scope["query_string"], exchange.head
-        if not query and not head.is_conditional:
+    def _wishes(self, exchange: Exchange) -> WriteWishes:
+        scope, head = exchange.scope, exchange.head
+        if not scope["query_string"] and not head.is_conditional:
             return NO_WRITE_WISHES
-        return write_wishes(query, head, exchange.key, is_put=is_put)
+        return write_wishes(scope["method"], scope["query_string"], head, exchange.key)
 
     # --- outcomes ----------------------------------------------------------------------
 
@@ -199,14 +218,14 @@ class KeyApi:
 
     def _refused(self, exchange: Exchange, outcome: Outcome, wishes: WriteWishes) -> Answer:
         context = self.desk.context(exchange)
+        if outcome.status is Status.KEY_NOT_FOUND and wishes.compares:
+            return unmet_answer(outcome, None, context)  # a PATCH with If-Match: *
         if outcome.status is not Status.OTHERWISE:
             return refusal_of(outcome, context)
         record = self._record_before(outcome, exchange.key)
         if record is UNSET or failed(wishes.compares, record):
             return unmet_answer(outcome, record, context)
-        if record is None:  # what is left is a PATCH whose value does not match
-            return missing_answer(outcome, exchange.key, context)
-        return mismatch_answer(outcome, context)
+        return mismatch_answer(outcome, context)  # of a PATCH with If-Match: what else is left
 
     def _previous(self, outcome: Outcome, key: bytes) -> KeyValue | UnsetType | None:
         record = self._record_before(outcome, key)

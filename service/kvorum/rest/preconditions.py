@@ -5,6 +5,7 @@ whatever the form in which an answer shows it.
 """
 
 import re
+from collections.abc import Iterable
 
 from kvorum.errors import InvalidRequest
 from kvorum.mvcc.command import Compare, Field, Relation
@@ -39,6 +40,15 @@ def preconditions(head: RequestHead, key: bytes) -> tuple[Compare, ...]:
         *_if_match(head.if_match.strip(), key),
         *_if_none_match(head.if_none_match.strip(), key),
     )
+
+
+def required_revision(conditions: Iterable[Compare]) -> int:
+    """That of ``If-Match`` with an entity tag; 0 if there is none."""
+    for condition in conditions:
+        if condition.field is Field.MOD_REVISION and condition.relation is Relation.EQUAL:
+            assert isinstance(condition.operand, int), "a revision"
+            return condition.operand
+    return 0
 
 
 def _if_match(field: bytes, key: bytes) -> tuple[Compare, ...]:

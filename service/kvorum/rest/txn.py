@@ -5,7 +5,6 @@ from litestar.types import HTTPScope, Receive
 from msgspec import UNSET, UnsetType
 
 from kvorum.errors import Compacted
-from kvorum.mvcc.command import DELETE_KEYS_MAX
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.query import RangePage
 from kvorum.node.service import KvService
@@ -26,10 +25,6 @@ from kvorum.rest.range_schemas import (
 from kvorum.rest.txn_requests import TxnRequest, parse_batch, parse_txn, txn_bytes_max
 from kvorum.rest.values import key_value
 
-_TOO_MANY_DETAIL = (
-    f"the deletions meet more than {DELETE_KEYS_MAX} keys: nothing was applied; delete a part of "
-    "them before, with DELETE /keys and a limit"
-)
 _DONE = TxnOpResult(put=TxnPut())
 _encode = msgspec.json.Encoder().encode
 
@@ -97,8 +92,7 @@ class TxnApi:
         return Answer(200, _encode(answer))
 
     def _refused(self, exchange: Exchange, outcome: Outcome) -> Answer:
-        detail = _TOO_MANY_DETAIL if outcome.status is Status.TOO_MANY else ""
-        return refusal_of(outcome, self._desk.context(exchange), detail=detail)
+        return refusal_of(outcome, self._desk.context(exchange))
 
 
 def _shown(result: OpResult) -> TxnOpResult:

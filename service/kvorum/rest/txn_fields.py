@@ -14,7 +14,9 @@ class PutFields(ValueFields, frozen=True, kw_only=True):
 
 
 class DeleteFields(SelectionFields, frozen=True, kw_only=True):
-    """Keys to be deleted."""
+    """Keys to be deleted: all, or the first ``limit``."""
+
+    limit: int | UnsetType = UNSET
 
 
 class GetFields(SelectionFields, frozen=True, kw_only=True):

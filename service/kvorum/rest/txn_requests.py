@@ -6,10 +6,18 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from kvorum.errors import InvalidRequest, TooLarge
-from kvorum.mvcc.command import Compare, DeleteOp, Field, PutOp, Relation, WriteOp
+from kvorum.mvcc.command import (
+    DELETE_KEYS_MAX,
+    Compare,
+    DeleteOp,
+    Field,
+    PutOp,
+    Relation,
+    WriteOp,
+)
 from kvorum.node.reading import RANGE_KEYS_MAX
 from kvorum.node.views import Get, TxnOp
 from kvorum.node.writing import TXN_OPS_MAX
@@ -113,15 +121,21 @@ def _op(fields: OpFields, place: str, options: RestOptions) -> TxnOp:
         return _put(fields.put, f"{place}.put.", options)
     if fields.delete is not UNSET:
         selection = select_fields(fields.delete, f"{place}.delete.", options.key_bytes_max)
-        return DeleteOp(selection.range.start, selection.end)
+        limit = _limit(fields.delete.limit, 0, f"{place}.delete.limit", DELETE_KEYS_MAX)
+        return DeleteOp(selection.range.start, selection.end, limit)
     assert fields.get is not UNSET, "one of the three is there"
     selection = select_fields(fields.get, f"{place}.get.", options.key_bytes_max)
-    if selection.is_single:
-        return Get(selection.range, 1)
-    limit = GET_LIMIT if fields.get.limit is UNSET else fields.get.limit
-    if not 1 <= limit <= RANGE_KEYS_MAX:
-        raise InvalidRequest(f"{place}.get.limit must be 1 to {RANGE_KEYS_MAX}, not {limit}")
+    default = 1 if selection.is_single else GET_LIMIT
+    limit = _limit(fields.get.limit, default, f"{place}.get.limit", RANGE_KEYS_MAX)
     return Get(selection.range, limit)
+
+
+def _limit(limit: int | UnsetType, default: int, place: str, high: int) -> int:
+    if limit is UNSET:
+        return default
+    if not 1 <= limit <= high:
+        raise InvalidRequest(f"{place} must be 1 to {high}, not {limit}")
+    return limit
 
 
 def _put(fields: PutFields, place: str, options: RestOptions) -> PutOp:

@@ -77,6 +77,16 @@ def _object(description: str, properties: JsonObject, **rules: object) -> JsonOb
     }
 
 
+def _limit(description: str, **more: int) -> JsonObject:
+    return {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 10_000,
+        "description": description,
+        **more,
+    }
+
+
 def _named(name: str) -> JsonObject:
     return {"$ref": f"#/components/schemas/{name}"}
 
@@ -108,18 +118,18 @@ def key_schemas() -> JsonObject:
         "PutOperation": _object(
             "Set a key.", {"key": _KEY, **_VALUE}, required=["key"], **_VALUE_RULES
         ),
-        "DeleteOperation": _object("Delete a key, or several.", _SELECTOR, **_SELECTOR_RULES),
+        "DeleteOperation": _object(
+            "Delete a key, or several.",
+            {**_SELECTOR, "limit": _limit("The first so many keys; without it: all of them.")},
+            **_SELECTOR_RULES,
+        ),
         "GetOperation": _object(
             "Read a key, or several.",
             {
                 **_SELECTOR,
-                "limit": {
-                    "type": "integer",
-                    "minimum": 1,
-                    "maximum": 10_000,
-                    "default": 100,
-                    "description": "Keys, at most; all reads of a branch together: 10,000.",
-                },
+                "limit": _limit(
+                    "Keys, at most; all reads of a branch together: 10,000.", default=100
+                ),
             },
             **_SELECTOR_RULES,
         ),

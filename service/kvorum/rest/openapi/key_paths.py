@@ -165,8 +165,9 @@ def _swap() -> JsonObject:
         "operationId": "compareAndSetKey",
         "summary": "Compare and set",
         "description": "Stores `newValue` if the key holds `oldValue`. Values are compared deeply; "
-        "numbers as numbers (`1` equals `1.0`), objects whatever the order of their members.",
-        "parameters": [uses(name) for name in ("Key", *_CONDITIONS)],
+        "numbers as numbers (`1` equals `1.0`), objects whatever the order of their members. The "
+        "key stays in its lease.",
+        "parameters": [uses(name) for name in ("Key", *_CONDITIONS) if name != "IfNoneMatch"],
         "requestBody": _body(
             ref(SwapBody), {"oldValue": {"colour": "green"}, "newValue": {"colour": "red"}}
         ),
