@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 
+from kvorum.client.attempts import Pause
 from kvorum.client.call import Call
 from kvorum.client.calls import claims, leases
 from kvorum.client.calls.claims import Kind
@@ -17,6 +18,12 @@ from kvorum.client.errors import ClientError, DeadlineExceeded, LeaseNotFound, T
 from kvorum.client.model import Claim, Json, LeaseInfo
 
 T = TypeVar("T")
+
+_CLAIM_S_MIN = 1.0
+"""For a claim, on top of what the node may wait by agreement."""
+
+_TOO_SOON_S = 0.2
+"""Before asking again when a node (one that stops, say) did not wait as it was asked to."""
 
 
 class Ask(Struct, frozen=True):
@@ -26,7 +33,7 @@ class Ask(Struct, frozen=True):
     timeout_s: float | None = None
 
 
-Flow = Generator[Ask, LeaseInfo | Claim, T]
+Flow = Generator[Ask | Pause, LeaseInfo | Claim | None, T]
 """Several calls that belong together. The shell sends in results, and throws in errors."""
 
 
@@ -73,7 +80,7 @@ class ClaimPlan:
         self.name = name
         self.ttl_s = ttl_s
         self.owns_lease = not lease
-        self.lease = lease
+        self.lease = lease or new_lease_id()
         self.keeper: Keeper | None = None
         self._clock = clock
 
@@ -92,7 +99,7 @@ class ClaimPlan:
             except LeaseNotFound:
                 if not self.owns_lease:
                     raise
-                self.keeper = None
+                self.keeper, self.lease = None, new_lease_id()
             except DeadlineExceeded:
                 if give_up_s is not None and self._clock() >= give_up_s:
                     raise
@@ -113,7 +120,6 @@ class ClaimPlan:
             return
         sent_s = self._clock()
         if self.keeper is None:
-            self.lease = new_lease_id()
             info = yield Ask(leases.grant(self.ttl_s, self.lease))
         elif self.keeper.pause_s(sent_s) > self.ttl_s / 20:
             return
@@ -123,17 +129,22 @@ class ClaimPlan:
         self.keeper = Keeper(self.lease, info.ttl_s, sent_s)
 
     def _claim(self, value: Json, give_up_s: float | None, *, queue: bool) -> Flow[Claim]:
-        wait_s = claims.WAIT_S_MAX
-        if self.keeper is not None:
+        wait_s, timeout_s = claims.WAIT_S_MAX, None
+        if self.keeper is not None:  # leave time for the next keepalive, whatever becomes of this
             wait_s = min(wait_s, self.keeper.pause_s(self._clock()))
+            timeout_s = max(self.ttl_s / 3, _CLAIM_S_MIN)
         if give_up_s is not None:
             wait_s = min(wait_s, max(0.0, give_up_s - self._clock()))
+        asked_s = self._clock()
         claim = yield Ask(
             claims.acquire(
                 self.kind, self.name, self.lease, value=value, wait_s=wait_s, queue=queue
-            )
+            ),
+            timeout_s,
         )
         assert isinstance(claim, Claim), "the answer to a claim"
+        if not claim.held and self._clock() - asked_s < wait_s / 2:
+            yield Pause(min(_TOO_SOON_S, wait_s / 2))
         return claim
 
     def _taken(self, claim: Claim) -> ClientError:

@@ -43,10 +43,10 @@ async def listed(items: Any) -> list[Any]:
 
 
 async def first_of(items: Any) -> Any:
-    """The next item of either client's iterator, without holding up the event loop."""
+    """The next item of either client's iterator, None at its end; does not hold up the loop."""
     if hasattr(items, "__anext__"):
-        return await anext(items)
-    return await asyncio.to_thread(next, items)
+        return await anext(items, None)
+    return await asyncio.to_thread(next, items, None)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from kvorum.client.attempts import Reply, Send
 from kvorum.client.calls import cluster, keys
 from kvorum.client.calls.posting import posting
 from kvorum.client.errors import (
@@ -41,7 +42,7 @@ def test_a_good_answer_ends_the_call_at_the_first_endpoint() -> None:
 
 
 @pytest.mark.parametrize("failure", [REFUSED, BROKEN, SILENT, NO_LEADER, UNKNOWN])
-def test_another_endpoint_is_asked_at_once(failure: object) -> None:
+def test_another_endpoint_is_asked_at_once(failure: Reply) -> None:
     course = Course()
     written = course.run(keys.put("k", 1), by_endpoint(a=failure, b=DONE, c=DONE))
     assert written.revision == 1
@@ -49,7 +50,7 @@ def test_another_endpoint_is_asked_at_once(failure: object) -> None:
 
 
 @pytest.mark.parametrize("failure", [REFUSED, BROKEN, SILENT, NO_LEADER, UNKNOWN])
-def test_every_attempt_at_a_write_has_the_same_request_id(failure: object) -> None:
+def test_every_attempt_at_a_write_has_the_same_request_id(failure: Reply) -> None:
     course = Course()
     course.run(keys.put("k", 1), in_turn(failure, failure, failure, failure, DONE))
     assert len(course.sent) == 5
@@ -107,7 +108,7 @@ def test_a_write_that_nobody_took_is_certainly_not_applied() -> None:
 
 @pytest.mark.parametrize("unsure", [BROKEN, UNKNOWN, problem(500, "internal-error"), SILENT])
 def test_a_write_that_somebody_may_have_taken_stays_unknown_whatever_follows(
-    unsure: object,
+    unsure: Reply,
 ) -> None:
     course = Course()
     with pytest.raises(WriteUnconfirmed) as caught:
@@ -199,14 +200,12 @@ def test_without_a_request_id_a_broken_change_is_not_sent_twice() -> None:
 
 def test_calls_go_to_the_leader_once_it_has_shown_itself() -> None:
     course = Course()
-    led = {"revision": 1, "requestId": "r", "leaderId": "B"}
 
-    def follower_or_leader(step: object) -> object:
-        endpoint = step.endpoint  # type: ignore[attr-defined]  # every step here is a Send
-        return answer(isLeader=endpoint == "b", **led)
+    def follower_or_leader(step: Send) -> Reply:
+        return answer(isLeader=step.endpoint == "b", leaderId="B", revision=1, requestId="r")
 
     for _ in range(4):
-        course.run(keys.put("k", 1), follower_or_leader)  # type: ignore[arg-type]  # as above
+        course.run(keys.put("k", 1), follower_or_leader)
     assert course.asked == ["a", "b", "b", "b"]
     course.run(cluster.info(), lambda _step: answer(isLeader=True, leaderId="B", info={}))
     assert course.asked[-1] == "b"

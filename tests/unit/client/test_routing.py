@@ -60,7 +60,8 @@ def test_the_one_whose_rest_ends_first_is_waited_for() -> None:
     chosen.failed("a", 0.0, retry_after_s=5)
     chosen.failed("b", 0.0, retry_after_s=2)
     choice = chosen.choose(0.5, prefers_leader=False)
-    assert (choice.endpoint, choice.wait_s) == ("b", pytest.approx(1.5))
+    assert choice.endpoint == "b"
+    assert choice.wait_s == pytest.approx(1.5)
 
 
 def test_the_leader_is_looked_for_among_those_who_have_not_said() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import httpx
 
-from kvorum.client.attempts import Limits, NoAnswer, Reply, Send, Steps, attempts
+from kvorum.client.attempts import Limits, NoAnswer, Pause, Reply, Send, Steps, attempts
 from kvorum.client.call import Answer, Call
 from kvorum.client.errors import ClientClosed, ClientError, UnexpectedAnswer
 from kvorum.client.http import (
@@ -23,7 +23,7 @@ from kvorum.client.http import (
     out_of_time,
     request_of,
 )
-from kvorum.client.keeping import Flow
+from kvorum.client.keeping import Ask, Flow
 from kvorum.client.model import Claim, LeaseInfo
 from kvorum.client.routing import Router
 from kvorum.client.tracing import OnSend, call_tracer, nobody
@@ -89,17 +89,24 @@ class Shell:
     async def follow(self, flow: Flow[T]) -> T:
         """Run the calls that the flow asks for; its result."""
         try:
-            ask = next(flow)
+            step = next(flow)
             while True:
                 try:
-                    result: LeaseInfo | Claim = await self.run(ask.call, ask.timeout_s)
+                    result = await self._follow(step)
                 except ClientError as error:
-                    ask = flow.throw(error)
+                    step = flow.throw(error)
                 else:
-                    ask = flow.send(result)
+                    step = flow.send(result)
         except StopIteration as end:
             value: T = end.value
             return value
+
+    async def _follow(self, step: Ask | Pause) -> LeaseInfo | Claim | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        result: LeaseInfo | Claim = await self.run(step.call, step.timeout_s)
+        return result
 
     async def each(
         self, ask: Callable[[str], Coroutine[None, None, T]], endpoints: tuple[str, ...]

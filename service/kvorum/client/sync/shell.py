@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import httpx
 
-from kvorum.client.attempts import Limits, NoAnswer, Reply, Send, Steps, attempts
+from kvorum.client.attempts import Limits, NoAnswer, Pause, Reply, Send, Steps, attempts
 from kvorum.client.call import Answer, Call
 from kvorum.client.errors import ClientClosed, ClientError, UnexpectedAnswer
 from kvorum.client.http import (
@@ -24,7 +24,7 @@ from kvorum.client.http import (
     out_of_time,
     request_of,
 )
-from kvorum.client.keeping import Flow
+from kvorum.client.keeping import Ask, Flow
 from kvorum.client.model import Claim, LeaseInfo
 from kvorum.client.routing import Router
 from kvorum.client.tracing import OnSend, call_tracer, nobody
@@ -98,20 +98,27 @@ class Shell:
         assert opening.response is not None, "only an opened stream is an answer"
         return Opened(head, opening.response)
 
-    def follow(self, flow: Flow[T], stop: threading.Event | None = None) -> T:
+    def follow(self, flow: Flow[T]) -> T:
         """Run the calls that the flow asks for; its result."""
         try:
-            ask = next(flow)
+            step = next(flow)
             while True:
                 try:
-                    result: LeaseInfo | Claim = self.run(ask.call, ask.timeout_s, stop=stop)
+                    result = self._follow(step)
                 except ClientError as error:
-                    ask = flow.throw(error)
+                    step = flow.throw(error)
                 else:
-                    ask = flow.send(result)
+                    step = flow.send(result)
         except StopIteration as end:
             value: T = end.value
             return value
+
+    def _follow(self, step: Ask | Pause) -> LeaseInfo | Claim | None:
+        if isinstance(step, Pause):
+            self._closed.wait(step.seconds)  # if it is set, the next call says so
+            return None
+        result: LeaseInfo | Claim = self.run(step.call, step.timeout_s)
+        return result
 
     def each(self, ask: Callable[[str], T], endpoints: tuple[str, ...]) -> tuple[T, ...]:
         """Ask several endpoints at once."""
