@@ -7,9 +7,13 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
+from kvorum.errors import Compacted
 from kvorum.mvcc.command import (
+    UNSTAMPED,
     Command,
+    Compact,
     CompareAndSet,
     Delete,
     Put,
@@ -210,3 +214,91 @@ def test_a_command_younger_than_everything_forgotten_is_executed() -> None:
         command = encode_command(Put(f"r{index}", b"k", b"1", after_index=index - 1))
         [outcome] = machine.apply(index, encode_batch([command], keep_one))
         assert outcome.success
+
+
+HISTORY = Stamp(
+    5_000, 100, 60, history_revisions_max=3, history_age_s_max=60, history_bytes_max=10**6
+)
+
+
+def test_history_is_kept_as_the_stamp_says(machine: StateMachine, apply: Apply) -> None:
+    apply(*(Put(f"r{n}", b"k", b"%d" % n) for n in range(5)), stamp=HISTORY)
+    assert (machine.compacted_revision, machine.history_revisions) == (2, 3)
+    assert [event.revision for event in machine.events(2, 10)] == [3, 4, 5]
+    record = machine.get_at(b"k", 2)
+    assert record is not None
+    assert record.value == b"1"
+    apply(stamp=replace(HISTORY, time_ms=65_000))
+    assert machine.history_revisions == 3
+    apply(stamp=replace(HISTORY, time_ms=65_001))
+    assert (machine.history_revisions, machine.history_bytes) == (0, 0)
+    with pytest.raises(Compacted):
+        machine.get_at(b"k", 4)
+
+
+def test_compaction(machine: StateMachine, apply: Apply) -> None:
+    stamp = replace(HISTORY, history_revisions_max=100)
+    apply(*(Put(f"r{n}", b"k", b"%d" % n) for n in range(5)), stamp=stamp)
+    done, again, below, above = apply(
+        Compact("a", 3), Compact("b", 3), Compact("c", 2), Compact("d", 6), stamp=stamp
+    )
+    assert done == Outcome("a", Status.SUCCESS, "success", 5, 5_000, 0)
+    assert again.success
+    assert (below.status, below.message) == (
+        Status.COMPACTED,
+        "revision 2 is compacted; the oldest one left is 3",
+    )
+    assert (above.status, above.message) == (
+        Status.FUTURE_REVISION,
+        "revision 6 is not there yet; the newest one is 5",
+    )
+    assert (machine.compacted_revision, machine.revision) == (3, 5)
+
+
+def test_history_is_due_some_seconds_after_its_age(machine: StateMachine, apply: Apply) -> None:
+    assert machine.due_ms(HISTORY) is None
+    apply(Put("a", b"k", b"1"), stamp=HISTORY)
+    assert machine.due_ms(HISTORY) == 5_000 + 60_000 + 10_000
+    apply(stamp=replace(HISTORY, time_ms=75_000))
+    assert machine.due_ms(HISTORY) is None
+
+
+@pytest.mark.parametrize("field", ["history_revisions_max", "history_bytes_max"])
+def test_history_over_a_lower_limit_is_due_at_once(
+    machine: StateMachine, apply: Apply, field: str
+) -> None:
+    apply(Put("a", b"k", b"1"), Put("b", b"k", b"2"), stamp=HISTORY)
+    lower = replace(HISTORY, **{field: 1})
+    due_ms = machine.due_ms(lower)
+    assert due_ms == machine.time_ms
+    apply(stamp=lower)
+    assert machine.due_ms(lower) != due_ms
+
+
+def test_a_batch_without_a_stamp_forgets_nothing(machine: StateMachine, apply: Apply) -> None:
+    apply(Put("a", b"k", b"1"), stamp=HISTORY)
+    apply(Put("b", b"k", b"2"), stamp=UNSTAMPED)
+    assert (machine.history_revisions, machine.outcome_count, machine.time_ms) == (2, 2, 5_000)
+
+
+def test_a_value_with_a_content_type_matches_no_json(machine: StateMachine, apply: Apply) -> None:
+    apply(Put("a", b"k", b"1", content_type="text/plain"))
+    [outcome] = apply(CompareAndSet("b", b"k", b"1", b"2"))
+    assert outcome.status is Status.VALUE_MISMATCH
+    apply(Put("c", b"k", b"1"))
+    [outcome] = apply(CompareAndSet("d", b"k", b"1", b"2"))
+    assert outcome.success
+
+
+def test_a_state_from_a_backup_refuses_what_was_under_way(
+    machine: StateMachine, apply: Apply
+) -> None:
+    apply(Put("a", b"k", b"1", after_index=0), Put("t", b"l", b"1", ttl_ms=9_000), stamp=HISTORY)
+    machine.rebase(1_000)
+    assert (machine.revision, machine.compacted_revision) == (1_002, 1_002)
+    old, new = apply(
+        Put("a", b"k", b"1", after_index=0), Put("b", b"k", b"2", after_index=1), stamp=HISTORY
+    )
+    assert (old.status, new.status, new.revision) == (Status.EXPIRED, Status.SUCCESS, 1_003)
+    assert machine.get(b"k") == Record(b"2", create_revision=1, mod_revision=1_003, version=2)
+    assert machine.lease_count == 1
