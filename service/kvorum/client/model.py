@@ -163,11 +163,15 @@ class Claim(Struct, frozen=True):
 
 
 class ClaimQueue(Struct, frozen=True):
-    """Who holds a lock or leads, None if nobody does, and who waits, in order."""
+    """Who holds a lock or leads, None if nobody does, and who waits, in order.
+
+    ``more``: still others wait behind them.
+    """
 
     name: str
     holder: Claim | None
     queue: tuple[Claim, ...] = ()
+    more: bool = False
 
 
 class Observation(Struct, frozen=True):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from kvorum.client.call import Answer, Call, quoted, write_id
 from kvorum.client.calls.posting import posting
@@ -46,6 +46,7 @@ class _Queue(Struct):
     holder: _Claim | None = None
     leader: _Claim | None = None
     queue: tuple[_Claim, ...] = ()
+    more: bool = False
 
 
 class _Names(Struct):
@@ -94,11 +95,13 @@ def show(kind: Kind, name: str) -> Call[ClaimQueue]:
 
     def read(answer: Answer) -> ClaimQueue:
         said = decoded(answer, _Queue)
-        holder = said.holder or said.leader
-        waiting = tuple(waiter.claim() for waiter in said.queue)
-        return ClaimQueue(name, holder.claim() if holder else None, waiting)
+        first = said.holder or said.leader
+        holder = structs.replace(first.claim(), held=True) if first else None
+        return ClaimQueue(name, holder, tuple(waiter.claim() for waiter in said.queue), said.more)
 
-    return Call(f"{kind.noun}_show", "GET", claim_path(kind, name), read)
+    return Call(
+        f"{kind.noun}_show", "GET", claim_path(kind, name), read, query=(("limit", "1000"),)
+    )
 
 
 def names(kind: Kind, after: str = "", limit: int = 500) -> Call[Page[str]]:
