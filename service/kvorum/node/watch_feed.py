@@ -18,7 +18,7 @@ W = TypeVar("W")
 CHANGE_OVERHEAD_BYTES = 256
 """What a waiting change costs besides its keys and values."""
 
-TAKE_CHANGES_MAX = 256
+TAKE_CHANGES_MAX = 64
 TAKE_BYTES_MAX = 256 << 10
 """What a reader is given at once ends at either, after one change at least: it encodes that in
 one go, while everybody else waits."""

@@ -12,11 +12,17 @@ from typing import Protocol
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.record import Event
 from kvorum.node.views import Change
-from kvorum.node.watch_feed import TAKE_BYTES_MAX, TAKE_CHANGES_MAX, Selector, change_bytes
+from kvorum.node.watch_feed import Selector, event_bytes
 
-SLICE_EVENTS = 1024
-SLICES_MAX = 128
-"""That are kept for the watches which come next; the history's default is about as long."""
+SLICE_EVENTS = 256
+SLICE_BYTES = 256 << 10
+"""A slice ends at either, after one revision at least; a reader gets at most one at once."""
+SLICES_MAX = 512
+"""That are kept for the watches which come next: those of the history's default length."""
+LOOKS_MAX = 16
+"""At slices without anything for a watch, before it is another one's turn."""
+SHARED_MAX = 16
+"""Sets of keys, of which the changes in a slice are made once for all who watch them."""
 
 
 class History(Protocol):
@@ -38,7 +44,7 @@ class History(Protocol):
 class Slice:
     """All events of the revisions above ``after`` up to ``upto``, also by key."""
 
-    __slots__ = ("_by_key", "_events", "_keys", "after", "upto")
+    __slots__ = ("_by_key", "_events", "_keys", "_shared", "after", "upto")
 
     def __init__(self, after: int, upto: int, events: Sequence[Event]) -> None:
         self.after = after
@@ -47,29 +53,38 @@ class Slice:
         # Stable, so that events of one key stay in order.
         self._by_key = sorted(range(len(events)), key=lambda place: events[place].key)
         self._keys = [events[place].key for place in self._by_key]
+        self._shared: dict[Selector, list[Change]] = {}
 
-    def read(self, selector: Selector, after: int) -> tuple[list[Change], int]:
-        """Its changes above ``after``, in order, and up to which revision these are all."""
+    def changes(self, selector: Selector, after: int) -> list[Change]:
+        """Those of its keys above ``after``, in order; not to be changed."""
+        places = self._places(selector.keys)
+        if not places:
+            return []
+        shared = self._shared.get(selector)
+        if shared is None:
+            shared = self._changes(selector, places)
+            if len(self._shared) < SHARED_MAX:
+                self._shared[selector] = shared
+        return shared if after <= self.after else [each for each in shared if each.revision > after]
+
+    def _places(self, keys: KeyRange) -> list[int]:
+        begin = bisect_left(self._keys, keys.start)
+        end = len(self._keys) if keys.end is None else bisect_left(self._keys, keys.end, lo=begin)
+        return self._by_key[begin:end]
+
+    def _changes(self, selector: Selector, places: list[int]) -> list[Change]:
         changes, together = list[Change](), list[Event]()
-        size_bytes = 0
-        for event in self._of(selector.keys):
-            if event.revision <= after or not selector.wants(event):
+        for place in sorted(places):
+            event = self._events[place]
+            if not selector.wants(event):
                 continue
             if together and together[-1].revision != event.revision:
                 changes.append(Change(together[0].revision, tuple(together)))
-                size_bytes += change_bytes(changes[-1])
-                if size_bytes >= TAKE_BYTES_MAX or len(changes) >= TAKE_CHANGES_MAX:
-                    return changes, changes[-1].revision
                 together = []
             together.append(event)
         if together:
             changes.append(Change(together[0].revision, tuple(together)))
-        return changes, self.upto
-
-    def _of(self, keys: KeyRange) -> list[Event]:
-        begin = bisect_left(self._keys, keys.start)
-        end = len(self._keys) if keys.end is None else bisect_left(self._keys, keys.end, lo=begin)
-        return [self._events[place] for place in sorted(self._by_key[begin:end])]
+        return changes
 
 
 class Past:
@@ -80,25 +95,55 @@ class Past:
         self._slices: list[Slice] = []  # apart from each other, in order of revision
 
     def read(self, selector: Selector, after: int) -> tuple[list[Change], int]:
-        """Some changes after a revision, and up to which these are all. Raises ``Compacted``."""
-        place = bisect_left(self._slices, after + 1, key=lambda piece: piece.upto)
-        if place < len(self._slices) and self._slices[place].after <= after:
-            return self._slices[place].read(selector, after)
-        piece = self._cut(place, after)
-        self._slices.insert(place, piece)
-        if len(self._slices) > SLICES_MAX:
-            del self._slices[0]
-        return piece.read(selector, after)
+        """The next changes after a revision, and up to which these are all. Raises ``Compacted``.
+
+        There may be none although there are some behind: the second number is the progress.
+        """
+        for _ in range(LOOKS_MAX):
+            piece = self._slice(after)
+            changes = piece.changes(selector, after)
+            after = piece.upto
+            if changes or after >= self._machine.revision:
+                return changes, after
+        return [], after
 
     def forget(self) -> None:
         """Keep nothing: nobody reads any more."""
         self._slices.clear()
 
+    def _slice(self, after: int) -> Slice:
+        """The one that tells what came right after this revision, which is not the last."""
+        slices = self._slices
+        place = bisect_left(slices, after + 1, key=_upto)
+        if place < len(slices) and slices[place].after <= after:
+            return slices[place]
+        piece = self._cut(place, after)
+        slices.insert(place, piece)
+        if len(slices) > SLICES_MAX:
+            del slices[0]
+        return piece
+
     def _cut(self, place: int, after: int) -> Slice:
-        """A slice that ends where the next one begins, so that no event is in two of them."""
+        """A new one; it ends where the next one begins, so that no event is in two of them."""
         events = self._machine.events(after, SLICE_EVENTS)
-        upto = events[-1].revision if events else self._machine.revision
-        if place < len(self._slices) and upto > self._slices[place].after:
-            upto = self._slices[place].after
-            events = [event for event in events if event.revision <= upto]
-        return Slice(after, upto, events)
+        if not events:
+            return Slice(after, self._machine.revision, ())
+        upto = _end(events)
+        if place < len(self._slices):
+            upto = min(upto, self._slices[place].after)
+        return Slice(after, upto, [event for event in events if event.revision <= upto])
+
+
+def _upto(piece: Slice) -> int:
+    return piece.upto
+
+
+def _end(events: Sequence[Event]) -> int:
+    """The last revision that still fits in a slice."""
+    size_bytes, upto = 0, events[0].revision
+    for event in events:
+        if event.revision != upto and size_bytes > SLICE_BYTES:
+            return upto
+        upto = event.revision
+        size_bytes += event_bytes(event)
+    return upto

@@ -22,8 +22,10 @@ from kvorum.node.watch_history import History, Past
 from kvorum.node.watching import EndReason, Watch
 from kvorum.telemetry.watch_metrics import WatchMetrics
 
-WAKES_PER_TURN = 64
-SLICES_PER_TURN = 8
+WAKES_PER_TURN = 32
+READS_PER_TURN = 8
+"""Readers that go on in one turn of the event loop: some milliseconds, if all of them have much."""
+
 BUFFER_BYTES_MAX = 256 << 20
 
 
@@ -122,6 +124,11 @@ class WatchHub:
             self._behind.append(watch)
             self._schedule()
 
+    def queue(self, watch: Watch, /) -> None:
+        """Its reader had much, and there may be more; others are woken first."""
+        self._fanout.waking.append(watch)
+        self._schedule()
+
     def taken(self, events: int, /) -> None:
         """A reader took so many."""
         self._metrics.events_sent += events
@@ -180,7 +187,7 @@ class WatchHub:
             waking.popleft().wake()
 
     def _read_history(self) -> None:
-        for _ in range(min(len(self._behind), SLICES_PER_TURN)):
+        for _ in range(min(len(self._behind), READS_PER_TURN)):
             watch = self._behind.popleft()
             watch.is_queued = False
             if watch.is_waiting:

@@ -30,8 +30,8 @@ class FeedIndex(Generic[W]):
 
     @property
     def cost(self) -> int:
-        """About how many look-ups and comparisons an event costs."""
-        return 1 + len(self._prefixes) + len(self._ranges)
+        """Of an event, in tenths of a microsecond; more or less."""
+        return 20 + 3 * len(self._prefixes) + len(self._ranges)
 
     def feed(self, selector: Selector) -> Feed[W]:
         """The feed of ``selector``; a new one if there is none yet."""

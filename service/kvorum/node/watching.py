@@ -8,8 +8,6 @@ that does not come for what waits there is cut off: it can watch on from the his
 
 import asyncio
 from asyncio import Future
-from collections import deque
-from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from kvorum.errors import WatchEnded
@@ -39,6 +37,10 @@ class Hub(Protocol):
         """Wake it when something is there."""
         ...
 
+    def queue(self, watch: "Watch", /) -> None:
+        """Wake it when it is its turn: something is there."""
+        ...
+
     def taken(self, events: int, /) -> None:
         """A reader took so many."""
         ...
@@ -51,8 +53,10 @@ class Hub(Protocol):
 class Watch:
     """Made by :meth:`kvorum.node.watch_hub.WatchHub.open`; for one reader, who closes it."""
 
-    __slots__ = ("_end", "_hub", "_link", "_ready", "_waiter", "feed", "is_queued", "position",
-                 "revision", "selector")  # fmt: skip
+    __slots__ = (
+        *("_end", "_hub", "_is_hasty", "_is_over", "_link", "_ready", "_waiter"),
+        *("feed", "is_queued", "position", "revision", "selector"),
+    )
 
     def __init__(self, hub: Hub, selector: Selector, *, revision: int, position: int) -> None:
         """``position``: changes up to this revision are not wanted, or were had before."""
@@ -64,7 +68,9 @@ class Watch:
         self.is_queued = False  # for the hub: waits to be served from the history
         self._hub = hub
         self._link: Link | None = None  # the first of the feed that was not taken
-        self._ready: deque[Change] = deque()  # from the history; before those of the feed
+        self._ready: list[Change] = []  # from the history; before those of the feed
+        self._is_hasty = False  # its reader had as much as it may at once
+        self._is_over = False  # its reader has waited long enough
         self._waiter: Future[None] | None = None
         self._end: tuple[EndReason, int] | None = None
 
@@ -88,31 +94,14 @@ class Watch:
         A change is never split. Cancelling loses nothing. Raises
         :class:`~kvorum.errors.WatchEnded`, after which nothing comes any more.
         """
-        changes = self._take()
-        if changes or self._end is not None:
-            return self._given(changes)
-        assert self._waiter is None, "a watch has one reader"
-        loop = asyncio.get_running_loop()
-        is_over = False
-
-        def ring() -> None:  # once, and on some loops a little before its time
-            nonlocal is_over
-            is_over = True
-            self.wake()
-
-        alarm = loop.call_later(timeout_s, ring)
-        try:
-            while not (changes or self._end is not None or is_over):
-                self._waiter = loop.create_future()
-                self._hub.park(self)
-                await self._waiter
-                changes = self._take()
-        finally:
-            self._waiter = None
-            alarm.cancel()
-            if self.feed is not None:
-                self.feed.parked.pop(self, None)
-        return self._given(changes)
+        changes = [] if self._is_hasty else self._take()
+        if not changes and self._end is None:
+            changes = await self._wait(timeout_s)
+        if changes:
+            self._hub.taken(sum(len(change.events) for change in changes))
+        elif self._end is not None:
+            raise _ended(*self._end)
+        return changes
 
     def close(self) -> None:
         """The reader wants no more. May be called twice."""
@@ -145,15 +134,17 @@ class Watch:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def receive(self, changes: Sequence[Change], position: int) -> None:
+    def receive(self, changes: list[Change], position: int) -> None:
         """From the history: all that there is of it for this watch, up to ``position``."""
-        self._ready.extend(changes)
+        assert not self._ready, "its reader waits, so it has taken everything"
+        self._ready = changes
         self.position = position
 
     def join(self, feed: "Feed[Watch]") -> None:
         """It is level: what comes next, comes through the feed."""
         assert self.feed is None, "a watch is in one feed"
         self.feed = feed
+        self.selector = feed.selector  # the same for all, so that it is stored once
         self._link = feed.tail
         feed.watches[self] = None
 
@@ -171,33 +162,47 @@ class Watch:
 
     # --- parts -----------------------------------------------------------------------------
 
-    def _given(self, changes: list[Change]) -> list[Change]:
-        if changes:
-            self._hub.taken(sum(len(change.events) for change in changes))
-        elif self._end is not None:
-            raise _ended(*self._end)
+    async def _wait(self, timeout_s: float) -> list[Change]:
+        assert self._waiter is None, "a watch has one reader"
+        loop = asyncio.get_running_loop()
+        self._is_over = False
+        alarm = loop.call_later(timeout_s, self._ring)
+        changes = list[Change]()
+        try:
+            while not changes and self._end is None and not self._is_over:
+                self._waiter = loop.create_future()
+                (self._hub.queue if self._is_hasty else self._hub.park)(self)
+                await self._waiter
+                changes = self._take()
+        finally:
+            self._waiter = None
+            alarm.cancel()
+            if self.feed is not None:
+                self.feed.parked.pop(self, None)
         return changes
 
+    def _ring(self) -> None:
+        """Time is up; told by the timer itself, because some ring a little before their time."""
+        self._is_over = True
+        self.wake()
+
     def _take(self) -> list[Change]:
+        if self._ready:
+            changes, self._ready = list(self._ready), []  # others are given the same list
+            return changes
         changes = list[Change]()
         size_bytes = 0
         while len(changes) < TAKE_CHANGES_MAX and size_bytes < TAKE_BYTES_MAX:
-            change = self._pop()
-            if change is None:
-                break
+            change = self._skip()
+            if change is None or self._link is None:
+                self._is_hasty = False
+                return changes
+            self._link = self._link.next
+            self.position = change.revision
             changes.append(change)
             size_bytes += change_bytes(change)
+        self._is_hasty = True
         return changes
-
-    def _pop(self) -> Change | None:
-        if self._ready:
-            return self._ready.popleft()
-        change = self._skip()
-        if change is not None:
-            assert self._link is not None, "the change stands in it"
-            self.position = change.revision
-            self._link = self._link.next
-        return change
 
     def _skip(self) -> Change | None:
         """The first change that waits in the feed; those that are not wanted go."""
