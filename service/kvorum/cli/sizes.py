@@ -30,4 +30,6 @@ def milliseconds_text(seconds: float) -> str:
     if seconds >= 1:
         return f"{seconds:.1f} s"
     ms = seconds * 1000
+    if ms < 0.1:
+        return f"{ms * 1000:.1f} µs"
     return f"{ms:.2f} ms" if ms < 1 else f"{ms:.1f} ms" if ms < 10 else f"{ms:.0f} ms"
