@@ -12,7 +12,7 @@ import msgspec
 from litestar.types import Receive
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from kvorum.errors import Conflict, InvalidRequest
+from kvorum.errors import Conflict, Full, InvalidRequest
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.node.claims import Claims
 from kvorum.node.service import KvService
@@ -200,6 +200,8 @@ class ClaimApi:
 
     async def _grant(self, request_id: str, lease: str, ttl_ms: int) -> None:
         outcome = await self._service.grant_lease(request_id, lease, ttl_ms)
+        if outcome.status is Status.FULL:
+            raise Full(outcome.message)
         if outcome.status is not Status.SUCCESS:
             raise Conflict(f"no lease could be made for this claim: {outcome.message}")
 

@@ -1,11 +1,12 @@
 """``/leases…``: grant, keep alive, revoke, list."""
 
+from collections.abc import Collection
 from hashlib import sha256
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from kvorum.mvcc.outcome import Status
+from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.node.service import KvService
 from kvorum.node.views import LeaseView
 from kvorum.rest.answer import Answer
@@ -25,6 +26,9 @@ from kvorum.rest.values import key_text
 
 LIST_LIMIT, LIST_LIMIT_MAX = 100, 1000
 LEASE_KEYS_MAX = 10_000
+
+_REFUSALS = (Status.LEASE_NOT_FOUND, Status.EXPIRED)
+_GRANT_REFUSALS = (Status.CONFLICT, Status.FULL, Status.EXPIRED)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -68,7 +72,7 @@ class LeaseApi:
         outcome = await self._service.grant_lease(request_id, lease, grant.ttl_ms)
         leadership = self._service.leadership()
         if outcome.status is not Status.SUCCESS:
-            return refusal_of(outcome, Context(shown_path(raw_path), leadership))
+            return self._refusal(outcome, raw_path, _GRANT_REFUSALS)
         view = self._service.lease(lease)  # gone, if this repeats a request of long ago
         body = GrantAnswer(
             is_leader=leadership.is_leader,
@@ -86,7 +90,7 @@ class LeaseApi:
         outcome = await self._service.keep_alive(request_id, lease)
         leadership = self._service.leadership()
         if outcome.status is not Status.SUCCESS:
-            return refusal_of(outcome, Context(shown_path(raw_path), leadership))
+            return self._refusal(outcome, raw_path, _REFUSALS)
         view = self._service.lease(lease)
         body = KeepAliveAnswer(
             is_leader=leadership.is_leader,
@@ -103,7 +107,7 @@ class LeaseApi:
         outcome = await self._service.revoke_lease(request_id, lease)
         leadership = self._service.leadership()
         if outcome.status is not Status.SUCCESS:
-            return refusal_of(outcome, Context(shown_path(raw_path), leadership))
+            return self._refusal(outcome, raw_path, _REFUSALS)
         body = RevokeAnswer(
             is_leader=leadership.is_leader,
             leader_id=leadership.leader_id,
@@ -143,6 +147,10 @@ class LeaseApi:
             more=len(views) > limit,
         )
         return Answer(200, _encode(body))
+
+    def _refusal(self, outcome: Outcome, raw_path: bytes, possible: Collection[Status]) -> Answer:
+        context = Context(shown_path(raw_path), self._service.leadership())
+        return refusal_of(outcome, context, possible=possible)
 
 
 def seconds(milliseconds: int) -> float:

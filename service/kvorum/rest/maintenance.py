@@ -20,6 +20,8 @@ from kvorum.rest.streaming import Streamed
 REVISION_MAX = (1 << 63) - 1
 _CHUNK_BYTES = 256 << 10
 
+_REFUSALS = (Status.FUTURE_REVISION, Status.EXPIRED)
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -69,7 +71,8 @@ async def compact_answer(
                 oldest_revision=oldest_revision,
             )
         if outcome.status not in (Status.SUCCESS, Status.COMPACTED):
-            return refusal_of(outcome, Context(shown_path(raw_path), service.leadership()))
+            context = Context(shown_path(raw_path), service.leadership())
+            return refusal_of(outcome, context, possible=_REFUSALS)
     leadership = service.leadership()
     body = CompactAnswer(
         is_leader=leadership.is_leader,

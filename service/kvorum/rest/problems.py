@@ -4,7 +4,7 @@ One table says it all; an exception is looked up by its class, then its bases.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -159,14 +159,18 @@ def refusal_of(
     detail: str = "",
     kind: Kind | None = None,
     mod_revision: int | UnsetType = UNSET,
+    possible: Collection[Status] = tuple(Status),
 ) -> Answer:
     """The answer to a write that ended in another status than SUCCESS.
 
     ``kind`` and ``message`` are the outcome's own unless given; ``detail`` says more than the
-    message.
+    message. In another status than those ``possible`` ended a request of another kind, which
+    had the same id.
     """
     kind = kind or OUTCOME_KINDS[outcome.status]
     message = message or outcome.message
+    if outcome.status not in possible:
+        kind, detail = KINDS[Conflict], _another_request(outcome)
     problem = Problem(
         type=kind.type_uri,
         title=kind.title,
@@ -183,6 +187,13 @@ def refusal_of(
         mod_revision=mod_revision,
     )
     return encoded(problem)
+
+
+def _another_request(outcome: Outcome) -> str:
+    return (
+        f"a request of another kind used the Idempotency-Key {outcome.request_id} before; it "
+        f"ended so: {outcome.message}. Nothing was applied now: choose a new key"
+    )
 
 
 def encoded(problem: Problem, headers: Headers = ()) -> Answer:

@@ -24,6 +24,7 @@ _TOO_MANY_ADVICE = (
     "and repeat the request while the answer says that there are more"
 )
 
+_REFUSALS = (Status.TOO_MANY, Status.EXPIRED)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -99,7 +100,8 @@ class RangeApi:
         op = DeleteOp(keys.start, wanted.selection.end, wanted.limit)
         outcome = await self._service.write(request_id, (), (op,))
         if outcome.status is not Status.SUCCESS:
-            return refusal_of(outcome, self._desk.context(exchange), detail=_advice(outcome))
+            context = self._desk.context(exchange)
+            return refusal_of(outcome, context, detail=_advice(outcome), possible=_REFUSALS)
         leadership = self._service.leadership()
         body = KeysDeletedAnswer(
             is_leader=leadership.is_leader,

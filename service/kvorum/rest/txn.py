@@ -25,6 +25,7 @@ from kvorum.rest.range_schemas import (
 from kvorum.rest.txn_requests import TxnRequest, parse_batch, parse_txn, txn_bytes_max
 from kvorum.rest.values import key_value
 
+_REFUSALS = (Status.LEASE_NOT_FOUND, Status.FULL, Status.TOO_MANY, Status.EXPIRED)
 _DONE = TxnOpResult(put=TxnPut())
 _encode = msgspec.json.Encoder().encode
 
@@ -92,7 +93,7 @@ class TxnApi:
         return Answer(200, _encode(answer))
 
     def _refused(self, exchange: Exchange, outcome: Outcome) -> Answer:
-        return refusal_of(outcome, self._desk.context(exchange))
+        return refusal_of(outcome, self._desk.context(exchange), possible=_REFUSALS)
 
 
 def _shown(result: OpResult) -> TxnOpResult:

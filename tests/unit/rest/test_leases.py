@@ -6,7 +6,8 @@ import pytest
 from litestar.types import ASGIApp
 
 from kvorum.errors import NoLeader, OutcomeUnknown
-from kvorum.mvcc.command import Put
+from kvorum.mvcc.command import Compare, Field, Put, Relation, Txn
+from kvorum.mvcc.outcome import Status
 from tests.unit.rest.asgi import JSON, Reply, call
 from tests.unit.rest.fake_service import FakeService
 
@@ -192,3 +193,23 @@ async def test_failures_are_problems(
         reply = await call(app, method, target, headers=[JSON], body=body)
         assert reply.status == status, target
         assert reply.json["type"].startswith("urn:kvorum:problem:")
+
+
+async def test_the_id_of_another_request_is_a_conflict(app: ASGIApp, service: FakeService) -> None:
+    compare = Compare(b"k", Field.VERSION, Relation.GREATER, 0)
+    assert service.append(Txn("used", (compare,), ()))[0].status is Status.OTHERWISE
+    await grant(app)
+    requests: list[tuple[str, bytes, bytes]] = [
+        ("POST", b"/leases", b'{"ttlSeconds":10}'),
+        ("POST", b"/leases/l/keepalive", b""),
+        ("DELETE", b"/leases/l", b""),
+        ("POST", b"/locks/n", b'{"lease":"l"}'),
+        ("POST", b"/elections/n", b'{"ttlSeconds":10}'),
+        ("POST", b"/compact", b'{"revision":1}'),
+        ("DELETE", b"/keys?prefix=a", b""),
+        ("POST", b"/batch", b'{"operations":[{"delete":{"key":"k"}}]}'),
+    ]
+    for method, target, body in requests:
+        reply = await call(app, method, target, headers=[JSON, named(b"used")], body=body)
+        assert (reply.status, target) == (409, target)
+        assert reply.json["type"] == "urn:kvorum:problem:conflict"

@@ -1,5 +1,7 @@
 """``/leases…`` in the document."""
 
+from kvorum.errors import Full
+from kvorum.mvcc.outcome import LEASES_FULL_MESSAGE
 from kvorum.rest.coordination_schemas import (
     GrantAnswer,
     GrantBody,
@@ -20,7 +22,8 @@ from kvorum.rest.openapi.coordination_parts import (
     unavailable,
     unfinished,
 )
-from kvorum.rest.openapi.parts import JsonObject, json_answer, sends, uses
+from kvorum.rest.openapi.parts import JsonObject, json_answer, problem_answer, sends, uses
+from kvorum.rest.problems import KINDS
 
 _ALL = "/leases"
 _ONE = "/leases/worker-7"
@@ -57,6 +60,12 @@ def _grant() -> JsonObject:
             | {"description": "It repeats a request (Idempotency-Key) whose lease has ended."},
             **conflict(_ALL, "There is a lease of this id.", "there is a lease of this id"),
             **unfinished(_ALL),
+            "507": problem_answer(
+                "There are as many leases as there may be.",
+                KINDS[Full],
+                LEASES_FULL_MESSAGE,
+                instance=_ALL,
+            ),
         },
         instance=_ALL,
         parameters=[uses("IdempotencyKey")],
