@@ -8,29 +8,56 @@ command line stays quick.
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import islice
 from typing import Any, Protocol, cast
 
 from kvorum.cli.console import Console
 
 
 class CommandParser(ArgumentParser):
-    """A parser that may leave everything after ``--`` alone, as ``command_line``.
+    """A parser that takes options anywhere, as in ``put KEY --ttl 30s VALUE``.
 
-    For a program with arguments of its own, which :mod:`argparse` would mix up with ours.
+    :mod:`argparse` by itself gives up on VALUE there, because it may be left out. And what
+    stands after ``--`` can be left alone, as ``command_line``: a program with options of its own.
     """
 
     takes_command_line = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **options)
 
     def parse_known_args(  # type: ignore[override]  # the base has overloads, with one body
         self, args: Sequence[str] | None = None, namespace: Namespace | None = None
     ) -> tuple[Namespace, list[str]]:
         """As of the base; see there."""
-        if not self.takes_command_line or args is None:
+        if args is None or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         at = args.index("--") if "--" in args else len(args)
-        found, unknown = super().parse_known_args(args[:at], namespace)
-        found.command_line = list(args[at + 1 :])
+        ours, theirs = self._options_first(args[:at]), list(args[at + 1 :])
+        if not self.takes_command_line:
+            return super().parse_known_args([*ours, *args[at:]], namespace)
+        found, unknown = super().parse_known_args(ours, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}; a COMMAND stands after --")
+        found.command_line = theirs
         return found, unknown
+
+    def _options_first(self, args: Sequence[str]) -> list[str]:
+        """The same, options with their arguments before everything else."""
+        options: list[str] = []
+        words: list[str] = []
+        rest = iter(args)
+        for word in rest:
+            action = self._option_string_actions.get(word.partition("=")[0])
+            if action is None and not word.startswith("--"):
+                action = self._option_string_actions.get(word[:2])  # -ojson
+                takes_next = False
+            else:
+                takes_next = action is not None and action.nargs is None and "=" not in word
+            (words if action is None else options).append(word)
+            if takes_next:
+                options.extend(islice(rest, 1))
+        return options + words
 
 
 class Commands(Protocol):

@@ -28,9 +28,8 @@ _CODES: tuple[tuple[type[ClientError], Exit], ...] = (
 )
 
 _HINTS: tuple[tuple[type[ClientError], str], ...] = (
-    (Compacted, "Name a later --revision, or none."),
     (Full, "Delete keys to make room, or raise QUOTA_BYTES of all nodes."),
-    (OutcomeUnknown, "Look at the key before you try again."),
+    (OutcomeUnknown, "Look at what it was to change before you try again."),
     (
         DeadlineExceeded,
         "Is a node running there? Name others with --endpoint or KVORUM_ENDPOINT.",
@@ -70,7 +69,16 @@ def report(error: ClientError | CommandFailed, console: Console, *, as_json: boo
 
 
 def _text(error: ClientError | CommandFailed) -> str:
+    if isinstance(error, PreconditionFailed):
+        return f"not done: {_present(error.mod_revision)}"
     return str(error) or type(error).__name__
+
+
+def _present(mod_revision: int) -> str:
+    """In words of the command line, where the node speaks of headers."""
+    if not mod_revision:
+        return "there is no such key"
+    return f"the key exists, and was last changed at revision {mod_revision}"
 
 
 def _kind(error: ClientError | CommandFailed) -> str:

@@ -78,3 +78,52 @@ def test_times(text: str, seconds: float) -> None:
 def test_wrong_times(text: str) -> None:
     with pytest.raises(Exception, match="is no time, such as 500ms"):
         duration_s(text)
+
+
+class TestOptionsAnywhere:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "put a b --ttl 30s -o json",
+            "put a --ttl 30s b -o json",
+            "put --ttl=30s a -o json b",
+            "-o json put --ttl 30s a b",
+            "put a --ttl 30s -ojson -- b",
+            "put -o json a --ttl=30s -- b",
+        ],
+    )
+    def test_between_words(self, line: str) -> None:
+        found = parse(line.split(), {})
+        assert (found.key, found.value, found.ttl, found.output) == ("a", "b", 30.0, "json")
+
+    @pytest.mark.parametrize("value", ["-1", "-1.5", "-"])
+    def test_a_value_may_be_a_negative_number(self, value: str) -> None:
+        assert parse(["put", "a", value], {}).value == value
+
+    def test_a_value_like_an_option_stands_after_dashes(self) -> None:
+        found = parse(["put", "--string", "a", "--", "--ttl"], {})
+        assert (found.value, found.ttl) == ("--ttl", None)
+
+    @pytest.mark.parametrize("line", ["put a b --ttl", "put a b --tt 5s", "put a b c", "put"])
+    def test_what_is_wrong_stays_wrong(self, line: str) -> None:
+        with pytest.raises(SystemExit) as caught:
+            parse(line.split(), {})
+        assert caught.value.code == 2
+
+
+class TestCommandLineOfALock:
+    @pytest.mark.parametrize(
+        "line", ["lock a --ttl 5s -- cmd --ttl 9s -- x", "lock --ttl 5s a -- cmd --ttl 9s -- x"]
+    )
+    def test_is_left_alone(self, line: str) -> None:
+        found = parse(line.split(), {})
+        assert (found.name, found.ttl) == ("a", 5.0)
+        assert found.command_line == ["cmd", "--ttl", "9s", "--", "x"]
+
+    def test_may_be_left_out(self) -> None:
+        assert parse(["lock", "a"], {}).command_line == []
+
+    def test_stands_after_dashes(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            parse(["lock", "a", "cmd"], {})
+        assert "cmd; a COMMAND stands after --" in capsys.readouterr().err

@@ -73,7 +73,8 @@ def _lead(client: Client, arguments: Namespace, console: Console) -> int:
         lost.wait()
     raise CommandFailed(
         Exit.FAILED,
-        f"does not lead {printable(arguments.name)} any more: no node could renew it in time",
+        f"does not lead {printable(arguments.name)} any more: its lease ended, or could not "
+        "be renewed in time",
     )
 
 

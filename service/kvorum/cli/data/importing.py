@@ -21,7 +21,7 @@ from kvorum.cli.data.progress import progress
 from kvorum.cli.data.session import endpoints_of, reporting, timeout_of
 from kvorum.cli.exits import Exit
 from kvorum.cli.failures import CommandFailed
-from kvorum.cli.output import json_block, json_line, printable
+from kvorum.cli.output import json_block, json_line, printable, shortened
 from kvorum.cli.signals import ending_in_order
 from kvorum.client import Client
 from kvorum.client.errors import ClientError
@@ -134,7 +134,7 @@ class _Import:
         if self._arguments.output == "json":
             self._console.warn(json_line(failure))
             return
-        key = f" {printable(failure.key)}:" if failure.key else ""
+        key = f" {shortened(printable(failure.key), 80)}:" if failure.key else ""
         self._console.warn(f"kvorum: line {failure.line}:{key} {printable(failure.error)}")
 
     def _conclude(self, verb: str, good: int, failed: int, failures: list[Failure]) -> int:

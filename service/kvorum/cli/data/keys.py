@@ -18,7 +18,7 @@ from kvorum.cli.output import (
     value_text,
 )
 from kvorum.client import Client
-from kvorum.client.errors import NotFound
+from kvorum.client.errors import NotFound, ValueMismatch
 from kvorum.client.model import KeyValue, Written
 
 HEADINGS = ("KEY", "VERSION", "CREATED", "CHANGED", "LEASE", "VALUE")
@@ -26,7 +26,10 @@ HEADINGS = ("KEY", "VERSION", "CREATED", "CHANGED", "LEASE", "VALUE")
 
 @asks
 def run_get(client: Client, arguments: Namespace, console: Console) -> int:
-    item = client.get(arguments.key, revision=arguments.revision or 0, stale=arguments.stale)
+    try:
+        item = client.get(arguments.key, revision=arguments.revision or 0, stale=arguments.stale)
+    except NotFound as error:
+        raise _no_such(arguments.key) from error
     match arguments.output:
         case "json":
             console.say(json_block(as_fields(item)))
@@ -38,6 +41,10 @@ def run_get(client: Client, arguments: Namespace, console: Console) -> int:
         case _:
             _show_value(item, console)
     return Exit.DONE
+
+
+def _no_such(key: str) -> CommandFailed:
+    return CommandFailed(Exit.NOT_FOUND, f"there is no key {printable(key)}", key=key)
 
 
 def row_of(item: KeyValue) -> tuple[str, ...]:
@@ -88,7 +95,14 @@ def run_put(client: Client, arguments: Namespace, console: Console) -> int:
 def run_cas(client: Client, arguments: Namespace, console: Console) -> int:
     expected = as_python(from_word(arguments.expected, arguments))
     value = as_python(from_word(arguments.value, arguments))
-    written = client.cas(arguments.key, expected, value)
+    try:
+        written = client.cas(arguments.key, expected, value)
+    except NotFound as error:
+        raise _no_such(arguments.key) from error
+    except ValueMismatch as error:
+        raise CommandFailed(
+            Exit.CONFLICT, f"{printable(arguments.key)} holds another value", key=arguments.key
+        ) from error
     _show_written("put", arguments.key, written, arguments, console)
     return Exit.DONE
 
@@ -138,8 +152,8 @@ def _delete_each(client: Client, arguments: Namespace, console: Console) -> int:
             written = client.delete(
                 key, if_revision=arguments.if_revision, previous=arguments.previous
             )
-        except NotFound as error:
-            code = report(error, console, as_json=arguments.output == "json")
+        except NotFound:
+            code = report(_no_such(key), console, as_json=arguments.output == "json")
         else:
             _show_written("deleted", key, written, arguments, console)
     return code

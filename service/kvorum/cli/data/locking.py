@@ -120,7 +120,8 @@ class Holding:
     def _loss(self) -> CommandFailed:
         return CommandFailed(
             Exit.FAILED,
-            f"the lock {printable(self._arguments.name)} is lost: no node could renew it in time",
+            f"the lock {printable(self._arguments.name)} is lost: its lease ended, or could not be "
+            "renewed in time",
         )
 
 
