@@ -94,17 +94,16 @@ def prefers_raw(accept: bytes) -> bool:
     if accept in _ANYTHING:
         return False
     json_weight = bytes_weight = 0.0
-    for element in _list_elements(accept):
+    elements = [element.strip() for element in _list_elements(accept)]
+    for element in filter(None, elements):
         media_range, _, parameters = element.partition(b";")
         media_range = media_range.strip().lower()
-        if not media_range:
-            continue
         weight = _weight(parameters)
         if media_range in (b"*/*", b"application/*") or _is_json(media_range):
             json_weight = max(json_weight, weight)
         elif media_range == b"application/octet-stream":
             bytes_weight = weight
-    return json_weight == 0 or bytes_weight > json_weight
+    return bytes_weight > json_weight or (json_weight == 0 and any(elements))
 
 
 def _weight(parameters: bytes) -> float:

@@ -104,6 +104,7 @@ class FakeService(KvService):
         self._use(self.machine)
         self.log: list[LogEntry] = [LogEntry(1, 1, committed=True, commands=())]
         self.machine.apply_noop(1)
+        self.quota_bytes = 0
         self.leads = True
         self.leader_id = "Node-1"
         self.failure: Exception | None = None  # of every future made from now on
@@ -278,7 +279,7 @@ class FakeService(KvService):
         """One log entry, applied at once."""
         index = len(self.log) + 1
         self.log.append(LogEntry(index, 1, committed=True, commands=commands))
-        stamp = msgspec.structs.replace(_STAMP, time_ms=self.time_ms)
+        stamp = msgspec.structs.replace(_STAMP, time_ms=self.time_ms, quota_bytes=self.quota_bytes)
         data = encode_batch([encode_command(command) for command in commands], stamp)
         outcomes = self.machine.apply(index, data)
         if hasattr(self, "_hub"):
