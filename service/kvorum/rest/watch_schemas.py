@@ -25,6 +25,23 @@ class _Data(Struct, frozen=True, gc=False, kw_only=True, rename="camel", omit_de
     """Of one event."""
 
 
+class StreamEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One server-sent event; which data it carries is told by the operation."""
+
+    event: Annotated[
+        Literal["opened", "change", "bookmark", "leader", "cancelled"],
+        Meta(description="Its type."),
+    ]
+    data: Annotated[str, Meta(description="JSON text.", examples=['{"revision":41}'])]
+    id: (
+        Annotated[str, Meta(description="Revision to go on behind.", examples=["41"])] | UnsetType
+    ) = UNSET
+    retry: (
+        Annotated[int, Meta(description="Milliseconds before connecting again.", examples=[1000])]
+        | UnsetType
+    ) = UNSET
+
+
 class WatchOpened(_Data, frozen=True):
     """Data of `opened`, the first event."""
 

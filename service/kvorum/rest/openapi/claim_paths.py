@@ -19,6 +19,7 @@ from kvorum.rest.openapi.coordination_parts import (
     invalid,
     no_lease,
     operation,
+    stream,
     too_large,
     unavailable,
     unfinished,
@@ -27,7 +28,6 @@ from kvorum.rest.openapi.parts import (
     JsonObject,
     json_answer,
     problem_answer,
-    text_answer,
     uses,
 )
 from kvorum.rest.problems import KINDS
@@ -247,11 +247,7 @@ def _proclaim() -> JsonObject:
 
 def _observe() -> JsonObject:
     example = (
-        "retry: 1000\nevent: leader\n"
-        'data: {"name":"scheduler","leader":null}\n\n'
-        "event: leader\n"
-        'data: {"name":"scheduler","leader":{"lease":"worker-7","token":42,"position":0,'
-        '"value":"w7"}}\n\n'
+        '{"name":"scheduler","leader":{"lease":"worker-7","token":42,"position":0,"value":"w7"}}'
     )
     return operation(
         "elections",
@@ -261,7 +257,7 @@ def _observe() -> JsonObject:
         "whenever that changes, and `cancelled` at the end, as in `/watch`. The first event shows "
         "everything that was acknowledged before the request.",
         {
-            "200": text_answer("A stream that stays open.", "text/event-stream", example),
+            "200": stream({"event": "leader", "data": example, "retry": 1000}),
             **invalid(_OBSERVE, "heartbeatSeconds='0' must be a whole number, 1 to 300"),
             **too_large(_OBSERVE, _LONG),
             **unavailable(_OBSERVE),

@@ -36,7 +36,13 @@ from kvorum.rest.coordination_schemas import (
 from kvorum.rest.faults import UnsupportedMediaType
 from kvorum.rest.openapi.parts import JsonObject, problem_answer, ref, sends
 from kvorum.rest.problems import INTERNAL, KINDS, UNEXPECTED_DETAIL
-from kvorum.rest.watch_schemas import WatchBookmark, WatchCancelled, WatchChange, WatchOpened
+from kvorum.rest.watch_schemas import (
+    StreamEvent,
+    WatchBookmark,
+    WatchCancelled,
+    WatchChange,
+    WatchOpened,
+)
 
 SCHEMAS: tuple[type[Struct], ...] = (
     GrantBody,
@@ -54,6 +60,7 @@ SCHEMAS: tuple[type[Struct], ...] = (
     NamesAnswer,
     ReleaseAnswer,
     CompactAnswer,
+    StreamEvent,
     WatchOpened,
     WatchChange,
     WatchBookmark,
@@ -214,6 +221,12 @@ def body_of(schema: type[Struct], example: Any) -> JsonObject:
         "required": True,
         "content": {"application/json": {"schema": ref(schema), "example": example}},
     }
+
+
+def stream(example: JsonObject) -> JsonObject:
+    """An answer of events; its schema and its ``example`` are those of one."""
+    content = {"text/event-stream": {"schema": ref(StreamEvent), "example": example}}
+    return {"description": "A stream that stays open.", "content": content}
 
 
 def invalid(instance: str, detail: str) -> JsonObject:

@@ -1,8 +1,8 @@
 """``/watch`` in the document."""
 
 from kvorum.errors import Compacted, NoLeader, Overloaded
-from kvorum.rest.openapi.coordination_parts import invalid, operation, too_large
-from kvorum.rest.openapi.parts import JsonObject, problem_answer, sends, text_answer, uses
+from kvorum.rest.openapi.coordination_parts import invalid, operation, stream, too_large
+from kvorum.rest.openapi.parts import JsonObject, problem_answer, sends, uses
 from kvorum.rest.problems import KINDS
 
 _WATCH = "/watch"
@@ -18,6 +18,7 @@ _PARAMETERS = (
     "Bookmarks",
     "LastEventId",
 )
+_OPENED = {"event": "opened", "data": '{"revision":41}', "id": "41", "retry": 1000}
 _EXAMPLE = (
     'retry: 1000\nid: 41\nevent: opened\ndata: {"revision":41}\n\n'
     "id: 42\nevent: change\n"
@@ -50,9 +51,12 @@ def _watch() -> JsonObject:
         "| `cancelled` | `WatchCancelled` | last: why the stream ends and where to go on |\n\n"
         "No change is left out or told twice, and a stream that was cut off goes on with "
         "`Last-Event-ID`. Any node will do; one that is behind tells later. Who reads too slowly "
-        "is cut off with the reason `lagging`, and can go on from history.",
+        "is cut off with the reason `lagging`, and can go on from history.\n\n"
+        f"```\n{_EXAMPLE}```",
         {
-            "200": text_answer("A stream that stays open.", "text/event-stream", _EXAMPLE),
+            "200": stream(
+                {"event": "opened", "data": '{"revision":41}', "id": "41", "retry": 1000}
+            ),
             **invalid(
                 _WATCH,
                 "the query does not say which keys; give key, prefix, or start and end",
