@@ -16,7 +16,7 @@ SEQUENCES = st.lists(KEYS, max_size=120)
 
 @pytest.fixture(autouse=True, scope="module")
 def _short_chunks() -> Iterator[None]:
-    with patch.multiple(ordered, CHUNK_KEYS=8, _LOADED_KEYS=6, _SHORT_KEYS=2, _PIECE_KEYS=3):
+    with patch.multiple(ordered, CHUNK_KEYS=8, _LOADED_KEYS=6, _SHORT_KEYS=2):
         yield
 
 
@@ -55,6 +55,7 @@ def test_agrees_with_a_sorted_list(keys: list[str], start: str, end: str, limit:
         expected = [key for key in model if start <= key and (bound is None or key < bound)]
         assert list(ours.between(start, bound)) == expected
         assert list(ours.between(start, bound, reverse=True)) == expected[::-1]
+        assert ours.count(start, bound) == len(expected)
     if model:
         assert ours.first() == model[0]
 

@@ -108,7 +108,7 @@ def _small_blocks() -> Iterator[None]:
     with (
         patch.object(snapshot, "BLOCK_ITEMS", 3),
         patch.object(frozen_map, "READ_ITEMS", 2),
-        patch.multiple(ordered, CHUNK_KEYS=4, _LOADED_KEYS=3, _SHORT_KEYS=1, _PIECE_KEYS=2),
+        patch.multiple(ordered, CHUNK_KEYS=4, _LOADED_KEYS=3, _SHORT_KEYS=1),
         patch.multiple(history, SEGMENT_EVENTS=4, _SHIFT=2, SWEEP_EVENTS=2),
     ):
         yield

@@ -26,7 +26,7 @@ BYTES_MAX = 1 << 40
 @pytest.fixture(autouse=True, scope="module")
 def _small_parts() -> Iterator[None]:
     with (
-        patch.multiple(ordered, CHUNK_KEYS=4, _LOADED_KEYS=3, _SHORT_KEYS=1, _PIECE_KEYS=2),
+        patch.multiple(ordered, CHUNK_KEYS=4, _LOADED_KEYS=3, _SHORT_KEYS=1),
         patch.multiple(history, SEGMENT_EVENTS=4, _SHIFT=2, SWEEP_EVENTS=2, _STRIDE=2),
     ):
         yield

@@ -1,9 +1,10 @@
 """Keys in order that come and go at little cost however many there are.
 
 The keys lie in sorted chunks of bounded length, and the first of each chunk is listed beside
-them: a place is found by two binary searches, and an insertion moves one chunk's tail. Keys that
-come in order are appended as they are, and all can be let go of bit by bit: why this is no
-container of a library.
+them: a place is found by two binary searches. A chunk is a tuple, made anew whenever it changes:
+of tuples without references the garbage collector lets go, but it would look at every key in a
+list, and hold up everybody for that. Keys that come in order are appended as they are, and all
+can be let go of bit by bit.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -12,14 +13,12 @@ from itertools import chain, islice
 from operator import lt
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-CHUNK_KEYS: Final = 1024
+CHUNK_KEYS: Final = 64
 """A chunk that grows longer is split into halves."""
 _LOADED_KEYS: Final = CHUNK_KEYS * 3 // 4
 """Chunks made of keys that come in order: the next additions split none."""
 _SHORT_KEYS: Final = CHUNK_KEYS // 4
 """A chunk that gets shorter is joined with a neighbour."""
-_PIECE_KEYS: Final = 64
-"""Keys that are copied at a time: most ranges that are read are short."""
 
 
 class Sortable(Protocol):
@@ -44,7 +43,7 @@ class OrderedKeys(Generic[K]):
 
     def __init__(self, keys: Iterable[K] = ()) -> None:
         """``keys`` in any order, none of them twice."""
-        self._chunks: list[list[K]] = []  # none of them empty
+        self._chunks: list[tuple[K, ...]] = []  # none of them empty
         self._firsts: list[K] = []
         self._len = 0
         self.extend(sorted(keys))
@@ -71,21 +70,23 @@ class OrderedKeys(Generic[K]):
         if number < 0:
             if not firsts:
                 firsts.append(key)
-                self._chunks.append([key])
+                self._chunks.append((key,))
                 return
             number, firsts[0] = 0, key
-        chunk = self._chunks[number]
+        chunk = list(self._chunks[number])
         insort(chunk, key)
+        self._chunks[number] = tuple(chunk)
         if len(chunk) > CHUNK_KEYS:
             self._split(number)
 
     def remove(self, key: K) -> None:
         """One that is there: the caller knows."""
         number = bisect_right(self._firsts, key) - 1
-        chunk = self._chunks[number]
+        chunk = list(self._chunks[number])
         position = bisect_left(chunk, key)
         assert chunk[position] == key, "only what is there can be removed"
         del chunk[position]
+        self._chunks[number] = tuple(chunk)
         self._len -= 1
         if not chunk:
             del self._chunks[number], self._firsts[number]
@@ -99,15 +100,15 @@ class OrderedKeys(Generic[K]):
         """Keys in order, behind all that are here. Raises ``ValueError`` for any other."""
         if not keys:
             return
-        last = self._chunks[-1] if self._chunks else []
+        last = self._chunks[-1] if self._chunks else ()
         if not all(map(lt, keys, keys[1:])) or (last and last[-1] >= keys[0]):
             raise ValueError("keys are not in order")
         start = 0
         if last:
             start = max(0, _LOADED_KEYS - len(last))
-            last.extend(keys[:start])
+            self._chunks[-1] = (*last, *keys[:start])
         for at in range(start, len(keys), _LOADED_KEYS):
-            self._chunks.append(list(keys[at : at + _LOADED_KEYS]))
+            self._chunks.append(tuple(keys[at : at + _LOADED_KEYS]))
             self._firsts.append(keys[at])
         self._len += len(keys)
 
@@ -120,8 +121,23 @@ class OrderedKeys(Generic[K]):
         number = bisect_right(self._firsts, key) - 1
         if number < 0:
             return 0
-        before = sum(map(len, self._chunks[:number]))
+        before = sum(map(len, islice(self._chunks, number)))
         return before + bisect_left(self._chunks[number], key)
+
+    def count(self, start: K, end: K | None) -> int:
+        """How many there are from ``start`` up to ``end``; adds up the chunks in between."""
+        if end is not None and end <= start:
+            return 0
+        low = max(0, bisect_right(self._firsts, start) - 1)
+        high = len(self._chunks) if end is None else bisect_left(self._firsts, end)
+        if low >= high:
+            return 0
+        count = sum(map(len, islice(self._chunks, low, high)))
+        count -= bisect_left(self._chunks[low], start)
+        if end is not None:
+            last = self._chunks[high - 1]
+            count -= len(last) - bisect_left(last, end)
+        return count
 
     def following(self, after: K | None, limit: int) -> list[K]:
         """The first ``limit`` keys greater than ``after``; of all keys for None."""
@@ -153,33 +169,27 @@ class OrderedKeys(Generic[K]):
             self._chunks.pop()
             yield
 
-    def _pieces_up(self, start: K, end: K | None) -> Iterator[list[K]]:
-        chunks = self._chunks
-        for number in range(max(0, bisect_right(self._firsts, start) - 1), len(chunks)):
-            chunk = chunks[number]
-            low = 0 if chunk[0] >= start else bisect_left(chunk, start)
-            high = len(chunk) if end is None or chunk[-1] < end else bisect_left(chunk, end)
-            for at in range(low, high, _PIECE_KEYS):
-                yield chunk[at : min(at + _PIECE_KEYS, high)]
+    def _pieces_up(self, start: K, end: K | None) -> Iterator[tuple[K, ...]]:
+        first = max(0, bisect_right(self._firsts, start) - 1)
+        for chunk in islice(self._chunks, first, None):
+            low, high = _part(chunk, start, end)
+            yield chunk[low:high]
             if high < len(chunk):
                 return
 
-    def _pieces_down(self, start: K, end: K | None) -> Iterator[list[K]]:
+    def _pieces_down(self, start: K, end: K | None) -> Iterator[tuple[K, ...]]:
         chunks = self._chunks
         last = len(chunks) if end is None else bisect_left(self._firsts, end)
         for number in range(last - 1, -1, -1):
-            chunk = chunks[number]
-            low = 0 if chunk[0] >= start else bisect_left(chunk, start)
-            high = len(chunk) if end is None or chunk[-1] < end else bisect_left(chunk, end)
-            for at in range(high, low, -_PIECE_KEYS):
-                yield chunk[max(low, at - _PIECE_KEYS) : at][::-1]
+            low, high = _part(chunks[number], start, end)
+            yield chunks[number][low:high][::-1]
             if low:
                 return
 
     def _split(self, number: int) -> None:
         chunk = self._chunks[number]
         half = chunk[CHUNK_KEYS // 2 :]
-        del chunk[CHUNK_KEYS // 2 :]
+        self._chunks[number] = chunk[: CHUNK_KEYS // 2]
         self._chunks.insert(number + 1, half)
         self._firsts.insert(number + 1, half[0])
 
@@ -191,3 +201,10 @@ class OrderedKeys(Generic[K]):
         del chunks[left + 1], firsts[left + 1]
         if len(chunks[left]) > CHUNK_KEYS:
             self._split(left)
+
+
+def _part(chunk: tuple[K, ...], start: K, end: K | None) -> tuple[int, int]:
+    """Where the keys from ``start`` up to ``end`` are in a chunk."""
+    low = 0 if chunk[0] >= start else bisect_left(chunk, start)
+    high = len(chunk) if end is None or chunk[-1] < end else bisect_left(chunk, end)
+    return low, high

@@ -54,21 +54,14 @@ class Ranges:
                 yield key, record
 
     def count(self, keys: KeyRange) -> int:
-        return _count(self._keys, keys)
+        return self._keys.count(keys.start, keys.end)
 
     def former_count(self, keys: KeyRange, number: int) -> int:
         """Before event ``number``: what came since is taken off, what went is added."""
-        count = _count(self._keys, keys)
+        count = self.count(keys)
         for event in self._history.slice(number, self._history.end):
             if event.previous is None:
                 count -= event.key in keys
             elif event.record is None:
                 count += event.key in keys
         return count
-
-
-def _count(present: OrderedKeys[bytes], keys: KeyRange) -> int:
-    if keys.end is not None and keys.end <= keys.start:
-        return 0
-    end = len(present) if keys.end is None else present.rank(keys.end)
-    return end - present.rank(keys.start)

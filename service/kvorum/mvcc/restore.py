@@ -29,7 +29,7 @@ class Restore:
     Each raises :class:`~kvorum.errors.SnapshotDamaged` for anything else; of no use then.
     """
 
-    __slots__ = ("_head", "_leases", "_newest_id", "_newest_index", "_outcomes", "_stage", "_store")
+    __slots__ = ("_head", "_leases", "_newest_id", "_newest_index", "_outcomes", "_store")
 
     def __init__(self) -> None:
         self._head: Head | None = None
@@ -38,7 +38,6 @@ class Restore:
         self._leases = Leases()
         self._newest_id = ""  # of the leases until now
         self._store = StoreRestore(Store(), self._leases)
-        self._stage: type[Block] = OutcomeBlock
 
     def add(self, block: bytes) -> None:
         """Load one block, in a millisecond or two."""
