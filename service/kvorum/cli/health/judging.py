@@ -119,7 +119,8 @@ def _lag(member: Member | None, node: NodeSample | None, committed: int) -> int 
 def alarms_of(sample: ClusterSample, rows: list[Row]) -> list[Alarm]:
     """The worst first."""
     if not sample.reachable:
-        return [Alarm(Kind.UNREACHABLE, "no endpoint can be reached: is a node running there?")]
+        nobody = Alarm(Kind.UNREACHABLE, "no endpoint can be reached: is a node running there?")
+        return [nobody, *_of_nodes(rows)]
     return [*_of_cluster(sample), *_of_store(sample), *_of_nodes(rows), *_of_margin(rows)]
 
 

@@ -1,6 +1,7 @@
 """How long each of many operations took, and what that amounts to."""
 
 from collections.abc import Sequence
+from math import ceil
 
 from msgspec import Struct
 
@@ -32,8 +33,7 @@ class Latencies(Struct, frozen=True):
         """Seconds; the smallest sample that ``q`` of all do not exceed. 0 without any."""
         if not self.samples_s:
             return 0.0
-        rank = min(self.count - 1, max(0, round(q * self.count + 0.5) - 1))
-        return self.samples_s[rank]
+        return self.samples_s[max(0, ceil(q * self.count) - 1)]
 
     def fields(self) -> dict[str, object]:
         """For programs; milliseconds."""
