@@ -66,13 +66,15 @@ class Execution:
             case Put():  # no sub-patterns: they cost more than reading the attributes
                 store, key, value = self._store, command.key, command.value
                 if (
-                    self._leases.count
-                    or command.ttl_ms
+                    command.ttl_ms
                     or command.lease
                     or store.size_bytes + len(key) + len(value) > self._quota.limit_bytes
                 ):
                     return self._put(command, time_ms)
-                revision = store.put(key, value, "", command.content_type)
+                revision = store.next_revision()
+                old = store.put_at(revision, key, value, "", command.content_type)
+                if old is not None and old.lease:
+                    self._writes.release(old.lease, key)
                 return Outcome(command.request_id, _SUCCESS, SUCCESS_MESSAGE, revision, time_ms, 1)
             case CompareAndSet() | Delete() | Txn():
                 return self._change_keys(command, time_ms)
@@ -127,13 +129,12 @@ class Execution:
         return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms, 1)
 
     def _delete(self, command: Delete, time_ms: int) -> Outcome:
-        if self._leases.count:
-            if self._store.get(command.key) is None:
-                return self._missing(command, time_ms)
-            self._writes.delete(self._store.next_revision(), command.key)
-            self._writes.tidy()
-        elif self._store.delete(command.key) is None:
+        old = self._store.delete_at(self._store.revision + 1, command.key)
+        if old is None:
             return self._missing(command, time_ms)
+        self._store.next_revision()
+        if old.lease:
+            self._writes.release(old.lease, command.key)
         return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms, 1)
 
     def _transact(self, command: Txn, time_ms: int) -> Outcome:

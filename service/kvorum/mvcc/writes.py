@@ -1,11 +1,11 @@
-"""Changes of keys at a revision that keep the leases' lists of keys in step."""
+"""Changes of keys at a revision, and the leases' lists of keys in step with them."""
 
 from kvorum.mvcc.leases import Lease, Leases, is_own
 from kvorum.mvcc.store import Store
 
 
 class Writes:
-    """All writes of keys go this way while there are leases.
+    """What writes of keys mean for leases.
 
     After those of one revision comes :meth:`tidy`: a lease of a key's own that lost its last
     key meanwhile may have got another one at the same revision.
@@ -37,6 +37,11 @@ class Writes:
         assert old is not None, "only keys that exist are deleted at a revision"
         if old.lease:
             self._detach(old.lease, key)
+
+    def release(self, lease_id: str, key: bytes) -> None:
+        """The key was in this lease, and is not any more, by the only write of a revision."""
+        self._detach(lease_id, key)
+        self.tidy()
 
     def tidy(self) -> None:
         """Forget the leases that vanish with their last key."""
