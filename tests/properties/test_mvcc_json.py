@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvorum.mvcc.json_order import json_less
 from kvorum.mvcc.json_value import _sum, json_equal
 
 # A value of the model: None, bool, Fraction, str, list or dict. Equality is Python's,
@@ -120,10 +121,29 @@ def test_numbers_are_compared_exactly(x: Fraction, y: Fraction, random: Random) 
     assert json_equal(a.encode(), b.encode()) == (x == y), (a, b)
 
 
+@given(VALUES, VALUES, st.randoms(use_true_random=False))
+def test_order_is_that_of_numbers_and_of_strings(x: Any, y: Any, random: Random) -> None:
+    writer = Writer(random)
+    a, b = writer.write(x).encode(), writer.write(y).encode()
+    has_order = type(x) is type(y) and isinstance(x, Fraction | str)
+    assert json_less(a, b) == (has_order and x < y), (a, b)
+
+
+@given(FRACTIONS, FRACTIONS, st.randoms(use_true_random=False))
+def test_numbers_have_an_exact_order(x: Fraction, y: Fraction, random: Random) -> None:
+    writer, far = Writer(random), Fraction(10) ** 20
+    a, b = writer.write(x + far).encode(), writer.write(y + far).encode()
+    assert json_less(a, b) == (x < y), (a, b)
+    a, b = writer.write(x).encode(), writer.write(y).encode()
+    assert json_less(a, b) == (x < y), (a, b)
+
+
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_any_bytes_are_compared_without_an_error(a: bytes, b: bytes) -> None:
     assert json_equal(a, a)
     assert json_equal(a, b) == json_equal(b, a)
+    assert not json_less(a, a)
+    assert not (json_less(a, b) and json_less(b, a))
 
 
 @given(
