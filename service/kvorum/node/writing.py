@@ -24,7 +24,7 @@ from kvorum.mvcc.command import (
     encode_command,
 )
 from kvorum.mvcc.outcome import INTERNAL_KEY_MESSAGE, Outcome, Status
-from kvorum.mvcc.query import KeyRange
+from kvorum.mvcc.query import KeyRange, RangePage
 from kvorum.mvcc.record import Record
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.fence import Fence
@@ -215,6 +215,8 @@ class Writing:
 
     def _results(self, outcome: Outcome, ops: Sequence[TxnOp]) -> tuple[TxnOpResult, ...]:
         machine, before = self._machine, _before(outcome)
+        if not before:  # asked for revision 0, the machine would show what is there now
+            return tuple(map(_of_nothing, ops))
         left_bytes = TXN_READ_BYTES_MAX
         results: list[TxnOpResult] = []
         for op in ops:
@@ -231,6 +233,16 @@ class Writing:
                 case PutOp():
                     results.append(None)
         return tuple(results)
+
+
+def _of_nothing(op: TxnOp) -> TxnOpResult:
+    """What an operation meets in the first transaction of a store."""
+    match op:
+        case Get():
+            return RangePage(0, (), more=False)
+        case DeleteOp():
+            return Deleted(0)
+    return None
 
 
 def check_lease_id(lease: str) -> None:
