@@ -188,10 +188,10 @@ def test_a_bare_number_is_taken_for_a_tag(field: bytes) -> None:
     "field",
     [b'"x"', b'""', b'"1', b"x", b'"0"', b'"1";"2"', b"-1", b'"9999999999999999999"', b"**", b","],
 )
-@pytest.mark.parametrize("name", ["if_match", "if_none_match"])
-def test_what_is_no_tag_of_ours_is_refused_for_writes(name: str, field: bytes) -> None:
-    with pytest.raises(InvalidRequest, match="modRevision"):
-        preconditions(RequestHead(**{name: field}), b"k")
+def test_what_is_no_tag_of_ours_is_refused_for_writes(field: bytes) -> None:
+    for head in (RequestHead(if_match=field), RequestHead(if_none_match=field)):
+        with pytest.raises(InvalidRequest, match="modRevision"):
+            preconditions(head, b"k")
 
 
 def test_a_weak_tag_and_a_list_cannot_be_required() -> None:
