@@ -264,7 +264,7 @@ REQUESTS = (
         "snapshot-not-frozen",
         "what changes while a snapshot is written gets into it",
         ("state", "simulator"),
-        (Edit(Store, "put", "if self._view is not None:", "if False:"),),
+        (Edit(Store, "put_at", "if self._view is not None:", "if False:"),),
     ),
     Mutant(
         "index-split-from-data",
@@ -274,7 +274,7 @@ REQUESTS = (
             Edit(
                 StateMachine,
                 "adopt",
-                "self._set_contents(*other._contents())",
+                "self._take_over(other._contents())",
                 "self._applied_index = other._applied_index",
             ),
         ),
