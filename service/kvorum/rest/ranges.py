@@ -1,12 +1,16 @@
 """``/keys``: many keys at once, page by page."""
 
+import asyncio
+from collections.abc import Callable
+
 import msgspec
 from litestar.types import HTTPScope, Receive
 from msgspec import UNSET, UnsetType
 
 from kvorum.mvcc.command import DELETE_KEYS_MAX, DeleteOp
 from kvorum.mvcc.outcome import Outcome, Status
-from kvorum.mvcc.query import KeyRange
+from kvorum.mvcc.query import KeyRange, RangePage
+from kvorum.mvcc.record import Record
 from kvorum.node.service import KvService
 from kvorum.node.views import KeyCount, KeyRead
 from kvorum.rest.answer import Answer
@@ -17,6 +21,7 @@ from kvorum.rest.options import RestOptions
 from kvorum.rest.problems import refusal_of
 from kvorum.rest.range_requests import ListRequest, parse_delete, parse_list
 from kvorum.rest.range_schemas import CountAnswer, KeysAnswer, KeysDeletedAnswer
+from kvorum.rest.schemas import KeyValue
 from kvorum.rest.values import key_only, key_value
 
 _TOO_MANY_ADVICE = (
@@ -25,6 +30,7 @@ _TOO_MANY_ADVICE = (
 )
 
 _REFUSALS = (Status.TOO_MANY, Status.EXPIRED)
+_PART_ITEMS = 1000  # about a millisecond
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,7 +64,7 @@ class RangeApi:
             reverse=wanted.reverse,
             stale=wanted.stale,
         )
-        return self._listed(read, wanted)
+        return await self._listed(read, wanted)
 
     def _counted(self, count: KeyCount) -> Answer:
         leadership = self._service.leadership()
@@ -75,15 +81,16 @@ class RangeApi:
         )
         return Answer(200, _encode(body))
 
-    def _listed(self, read: KeyRead, wanted: ListRequest) -> Answer:
-        leadership, page = self._service.leadership(), read.page
-        shown = key_only if wanted.keys_only else key_value
+    async def _listed(self, read: KeyRead, wanted: ListRequest) -> Answer:
+        page = read.page
+        items = await _items(page, key_only if wanted.keys_only else key_value)
+        leadership = self._service.leadership()
         contact_ms, applied, commit = age_fields(read.staleness)
         body = KeysAnswer(
             is_leader=leadership.is_leader,
             leader_id=leadership.leader_id,
             request_id=read.request_id,
-            items=[shown(key, record) for key, record in page.items],
+            items=items,
             more=page.more,
             cursor=_cursor(read, wanted),
             revision=page.revision,
@@ -119,6 +126,17 @@ class RangeApi:
             return False
         left = await self._service.range(outcome.request_id, keys, limit=1, stale=True)
         return bool(left.page.items)
+
+
+async def _items(page: RangePage, shown: Callable[[bytes, Record], KeyValue]) -> list[KeyValue]:
+    """A long page in parts, so that it does not hold up everybody else."""
+    items: list[KeyValue] = []
+    for first in range(0, len(page.items), _PART_ITEMS):
+        if first:
+            await asyncio.sleep(0)
+        part = page.items[first : first + _PART_ITEMS]
+        items += [shown(key, record) for key, record in part]
+    return items
 
 
 def _advice(outcome: Outcome) -> str:
