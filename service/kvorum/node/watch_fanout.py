@@ -85,11 +85,11 @@ class Fanout:
 
     def _lose(self, compacted_revision: int) -> None:
         """What happened up to here was forgotten before it was seen."""
-        self._pending.clear()
         for feed in tuple(self.index):
             for watch in tuple(feed.watches):
                 if watch.position < compacted_revision:
                     self._end(watch, "compacted", compacted_revision + 1)
+        self._pending.clear()
         self.seen = compacted_revision
 
     # --- delivering ------------------------------------------------------------------------
