@@ -81,8 +81,9 @@ CHECKS = [
 @schema.hook
 def map_body(_context: Any, body: Any) -> Any:
     """Nobody has the time to wait for a lock as long as the document allows."""
-    if isinstance(body, dict) and isinstance(wait := body.get("waitSeconds"), int | float):
-        return body | {"waitSeconds": min(wait, WAIT_S_MAX)}
+    wait = body.get("waitSeconds") if isinstance(body, dict) else None
+    if isinstance(wait, int | float) and WAIT_S_MAX < wait <= 60:
+        return body | {"waitSeconds": WAIT_S_MAX}
     return body
 
 

@@ -164,7 +164,7 @@ PARAMETERS: JsonObject = {
         "in": "header",
         "description": "Go on behind the event with this id; sent by `EventSource` when it "
         "connects again, and stronger than `fromRevision`.",
-        "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+        "schema": {"type": "string", "pattern": "^[0-9]{0,18}$"},
     },
 }
 

@@ -16,12 +16,14 @@ def _flag(name: str, description: str) -> JsonObject:
     return _query(name, description, {"type": "boolean", "default": False})
 
 
-def _condition(name: str, description: str) -> JsonObject:
+def _condition(name: str, description: str, *, is_strict: bool = True) -> JsonObject:
+    """Where it is not strict, what is no entity tag simply matches nothing."""
+    pattern = {"pattern": '^([*]|"[1-9][0-9]{0,17}")?$'} if is_strict else {}
     return {
         "name": name,
         "in": "header",
         "description": description,
-        "schema": {"type": "string", "pattern": '^([*]|"[1-9][0-9]{0,17}")$'},
+        "schema": {"type": "string", **pattern},
         # The page fills in the first example: most requests have no condition.
         "examples": {
             "none": {"summary": "no condition", "value": ""},
@@ -38,7 +40,9 @@ PARAMETERS: JsonObject = {
         {"type": "integer", "minimum": 1, "maximum": REVISION_MAX},
     ),
     "IfNoneMatchRead": _condition(
-        "If-None-Match", "Answer 304, without a body, if this is the ETag still."
+        "If-None-Match",
+        "Answer 304, without a body, if this is the ETag still.",
+        is_strict=False,
     ),
     "IfMatch": _condition(
         "If-Match", "Write only if this is the ETag (the `modRevision`) still; `*`: if it exists."
