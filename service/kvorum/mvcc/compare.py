@@ -13,9 +13,10 @@ from kvorum.mvcc.store import Store
 
 COMPARED_KEYS_MAX: Final = 10_000
 """Keys of ranges that one transaction may compare: it must not hold up everybody else."""
-COMPARED_BYTES_MAX: Final = 16 << 20
-"""Keys and values of them, roughly."""
+COMPARED_BYTES_MAX: Final = 4 << 20
+"""JSON that it may have parsed; values that are what they are compared with do not count."""
 
+_UNBOUNDED: Final = 1 << 62
 _RELATIONS: Final = {
     Relation.EQUAL: eq,
     Relation.NOT_EQUAL: ne,
@@ -25,38 +26,73 @@ _RELATIONS: Final = {
 
 
 def all_hold(store: Store, compares: Iterable[Compare]) -> bool | None:
-    """None: that cannot be told without looking at too many keys."""
-    keys_left, bytes_left = COMPARED_KEYS_MAX, COMPARED_BYTES_MAX
-    for compare in compares:
+    """In their order, up to one that does not; None: too much would have to be looked at."""
+    return _Comparing(store).all_hold(compares)
+
+
+class _TooMuch(Exception):
+    pass
+
+
+class _Comparing:
+    """Keeps count of what one transaction has compared."""
+
+    __slots__ = ("_bytes_left", "_keys_left", "_store")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._keys_left = COMPARED_KEYS_MAX
+        self._bytes_left = COMPARED_BYTES_MAX
+
+    def all_hold(self, compares: Iterable[Compare]) -> bool | None:
+        try:
+            return all(map(self._holds, compares))
+        except _TooMuch:
+            return None
+
+    def _holds(self, compare: Compare) -> bool:
         if compare.end is None:
-            if not _holds(compare, store.get(compare.key)):
-                return False
-            continue
+            return self._holds_of(compare, self._store.get(compare.key))
         keys = KeyRange(compare.key, compare.end or None)
-        page = store.range(keys, limit=keys_left, bytes_max=bytes_left)
-        if not all(_holds(compare, record) for _, record in page.items):
+        page = self._store.range(keys, limit=self._keys_left, bytes_max=_UNBOUNDED)
+        if not all(self._holds_of(compare, record) for _, record in page.items):
             return False
         if page.more:
-            return None
-        keys_left -= len(page.items)
-        bytes_left -= sum(len(key) + len(record.value) for key, record in page.items)
-    return True
+            raise _TooMuch
+        self._keys_left -= len(page.items)
+        return True
 
-
-def _holds(compare: Compare, record: Record | None) -> bool:
-    operand = compare.operand
-    if compare.field is Field.VALUE:
-        return _value_holds(compare.relation, record, operand)
-    actual = _field(compare.field, record)
-    relation = compare.relation
-    if isinstance(actual, bytes) and isinstance(operand, bytes):
+    def _holds_of(self, compare: Compare, record: Record | None) -> bool:
+        relation, operand = compare.relation, compare.operand
+        if compare.field is Field.VALUE:
+            if record is None or not isinstance(operand, bytes):
+                return relation is Relation.NOT_EQUAL
+            if not record.content_type:
+                return self._json_holds(relation, record.value, operand)
+            actual: bytes | int = record.value
+        else:
+            actual = _attribute(compare.field, record)
+        if isinstance(actual, bytes) is not isinstance(operand, bytes):
+            return relation is Relation.NOT_EQUAL
         return bool(_RELATIONS[relation](actual, operand))
-    if isinstance(actual, int) and isinstance(operand, int):
-        return bool(_RELATIONS[relation](actual, operand))
-    return relation is Relation.NOT_EQUAL
+
+    def _json_holds(self, relation: Relation, value: bytes, operand: bytes) -> bool:
+        if value != operand:
+            self._bytes_left -= len(value) + len(operand)
+            if self._bytes_left < 0:
+                raise _TooMuch
+        match relation:
+            case Relation.EQUAL:
+                return json_equal(value, operand)
+            case Relation.NOT_EQUAL:
+                return not json_equal(value, operand)
+            case Relation.LESS:
+                return json_less(value, operand)
+            case Relation.GREATER:
+                return json_less(operand, value)
 
 
-def _field(field: Field, record: Record | None) -> bytes | int:
+def _attribute(field: Field, record: Record | None) -> bytes | int:
     if field is Field.LEASE:
         return b"" if record is None else record.lease.encode()
     if record is None:
@@ -64,20 +100,3 @@ def _field(field: Field, record: Record | None) -> bytes | int:
     if field is Field.VERSION:
         return record.version
     return record.create_revision if field is Field.CREATE_REVISION else record.mod_revision
-
-
-def _value_holds(relation: Relation, record: Record | None, operand: bytes | int) -> bool:
-    if record is None or not isinstance(operand, bytes):
-        return relation is Relation.NOT_EQUAL
-    value = record.value
-    if record.content_type:
-        return bool(_RELATIONS[relation](value, operand))
-    match relation:
-        case Relation.EQUAL:
-            return json_equal(value, operand)
-        case Relation.NOT_EQUAL:
-            return not json_equal(value, operand)
-        case Relation.LESS:
-            return json_less(value, operand)
-        case Relation.GREATER:
-            return json_less(operand, value)

@@ -27,7 +27,7 @@ LEASE_RESERVED_MESSAGE = 'lease ids that begin with "ttl-" are made by the store
 FULL_MESSAGE = "the store is full: delete keys, or raise its quota"
 LEASES_FULL_MESSAGE = "there are as many leases as there may be: revoke some"
 TOO_MANY_DELETED_MESSAGE = "it would delete too many keys at once: use several, with a limit"
-TOO_MANY_COMPARED_MESSAGE = "a comparison is about too many keys: compare smaller ranges"
+TOO_MANY_COMPARED_MESSAGE = "it compares too many keys or too large values: compare fewer"
 
 
 def missing_key_message(key: bytes) -> str:
@@ -61,7 +61,7 @@ class Status(IntEnum):
     OTHERWISE = 5  # a transaction whose comparisons did not hold: its other branch was taken
     LEASE_NOT_FOUND = 6  # it never existed, or has ended
     FULL = 7  # the store is at its quota
-    TOO_MANY = 8  # it would delete, or compare, more keys than one command may
+    TOO_MANY = 8  # it would delete, or compare, more than one command may
     COMPACTED = 9  # the revision to compact to is below the one compacted to already
     FUTURE_REVISION = 10  # the store has not reached the revision that it names
 

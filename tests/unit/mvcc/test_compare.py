@@ -122,11 +122,18 @@ def test_ranges_of_too_many_keys_cannot_be_told(
     assert all_hold(store, [Compare(b"", VERSION, GREATER, 1, b"")]) is False, "the first says so"
 
 
-def test_ranges_of_too_many_bytes_cannot_be_told(
+def test_too_many_bytes_to_parse_cannot_be_told(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "COMPARED_BYTES_MAX", 20)
-    assert all_hold(store, [Compare(b"", VERSION, GREATER, 0, b"")]) is True
-    store.put(b"first", b'"%s"' % (b"x" * 100))
-    assert all_hold(store, [Compare(b"", VERSION, GREATER, 0, b"")]) is None
-    assert all_hold(store, [Compare(b"first", VERSION, GREATER, 0, b"g")]) is True
+    """Unless there is nothing to parse, because a value is just what it is compared with."""
+    monkeypatch.setattr(comparing, "COMPARED_BYTES_MAX", 100)
+    long, same = b'"%s"' % (b"x" * 60), Compare(b"long", VALUE, EQUAL, b'"%s"' % (b"x" * 60))
+    store.put(b"long", long)
+    other = Compare(b"long", VALUE, EQUAL, b'"x"')
+    assert all_hold(store, [same] * 10) is True
+    assert all_hold(store, [Compare(b"long", VALUE, NOT_EQUAL, b'"x"')]) is True
+    assert all_hold(store, [Compare(b"long", VALUE, NOT_EQUAL, b'"x"')] * 2) is None
+    assert all_hold(store, [other, other]) is False, "the first says so"
+    assert all_hold(store, [Compare(b"long", VALUE, LESS, long + b" ", b"m")]) is None
+    store.put(b"long", long, "", "text/plain")
+    assert all_hold(store, [Compare(b"long", VALUE, NOT_EQUAL, b"x")] * 10) is True

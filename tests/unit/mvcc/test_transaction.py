@@ -188,4 +188,4 @@ def test_too_many_comparisons(
     every = Compare(b"", Field.VERSION, Relation.GREATER, 0, b"")
     [outcome] = apply(Txn("t", (every,), (PutOp(b"x", b"1"),)))
     assert (outcome.status, outcome.revision, outcome.changed) == (Status.TOO_MANY, 2, 0)
-    assert outcome.message == "a comparison is about too many keys: compare smaller ranges"
+    assert outcome.message == "it compares too many keys or too large values: compare fewer"
