@@ -14,6 +14,7 @@ def welcome(children: Sequence[Child], leader: Leader) -> str:
     """Commands with real addresses, ready to copy."""
     first = rest_url(children[0].plan.settings.rest_address)
     other = rest_url(children[1 % len(children)].plan.settings.rest_address)
+    every = ",".join(rest_url(child.plan.settings.rest_address) for child in children)
     logs = nearby(children[0].plan.log_file.parent)
     lines = [
         "",
@@ -22,7 +23,7 @@ def welcome(children: Sequence[Child], leader: Leader) -> str:
         f"    curl {other}/key/greeting",
         "",
         f"  Try every route in a browser:  {first}/swagger/index.html",
-        f"  Who leads:                     curl {first}/cluster/info",
+        f"  Who leads, and how all are:    kvorum status --endpoint {every}",
         f"  Metrics:                       curl {first}/metrics",
         f"  Logs:                          tail -f {logs}/*.log",
         *_crash_lines(children, leader),
