@@ -28,7 +28,7 @@ examples:
 
 KEEPALIVE = """\
 Give a lease its whole time again: once, or with --forever again and again until Ctrl-C; the
-lease ends after its time to live then. --revoke ends it at once.
+lease ends after its time to live then, or at once with --revoke. -o json prints a line each time.
 
 examples:
   kvorum lease keepalive worker-7

@@ -36,7 +36,7 @@ def _show_leader(client: Client, arguments: Namespace, console: Console) -> int:
 
 
 def _observe(client: Client, arguments: Namespace, console: Console) -> int:
-    with client.elections.observe(arguments.name) as observations:
+    with ending_in_order(), client.elections.observe(arguments.name) as observations:
         for observation in observations:
             _show(observation.leader, arguments, console)
             console.stdout.flush()

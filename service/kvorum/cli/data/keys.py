@@ -135,6 +135,8 @@ def run_del(client: Client, arguments: Namespace, console: Console) -> int:
         raise CommandFailed(
             Exit.USAGE, "name KEYs, or a range (--prefix, or --start and --end), or --all"
         )
+    if arguments.prefix == "":
+        raise CommandFailed(Exit.USAGE, "that would delete every key: say --all if it is meant")
     if arguments.keys:
         return _delete_each(client, arguments, console)
     if arguments.if_revision is not None or arguments.previous:

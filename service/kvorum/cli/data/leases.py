@@ -52,6 +52,9 @@ def _keep_alive(client: Client, arguments: Namespace, console: Console) -> None:
             lease = client.leases.keep_alive(arguments.id)
         except DeadlineExceeded as error:
             console.warn(f"kvorum: not renewed, will try again: {error}")
+        else:
+            if arguments.output == "json":
+                _show_renewed(lease, arguments, console)
 
 
 def _revoke(client: Client, lease_id: str) -> None:

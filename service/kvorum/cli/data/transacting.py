@@ -75,8 +75,9 @@ def _operations(given: Sequence[Mapping[str, Mapping[str, object]]]) -> list[Ope
 
 def _operation(fields: Mapping[str, Mapping[str, object]]) -> Operation:
     if len(fields) != 1 or not fields.keys() <= _KINDS.keys():
+        named = " and ".join(fields) or "nothing"
         raise CommandFailed(
-            Exit.USAGE, f"this is no operation: one of put, delete and get, not {list(fields)}"
+            Exit.USAGE, f"this is no operation: one of put, delete and get, not {named}"
         )
     ((kind, inner),) = fields.items()
     return _KINDS[kind](inner)

@@ -8,6 +8,7 @@ from kvorum.cli.data.session import asks
 from kvorum.cli.exits import Exit
 from kvorum.cli.failures import CommandFailed
 from kvorum.cli.output import as_fields, json_line, printable, value_text
+from kvorum.cli.signals import ending_in_order
 from kvorum.client import Client
 from kvorum.client.model import Event
 
@@ -18,13 +19,14 @@ def run_watch(client: Client, arguments: Namespace, console: Console) -> int:
     if sum(choice is not None for choice in choices) != 1:
         raise CommandFailed(Exit.USAGE, "name a KEY, or --prefix, or --start and --end")
     left = arguments.changes
-    for revision, event in _events(client, arguments):
-        _show(revision, event, arguments, console)
-        console.stdout.flush()
-        if left is not None:
-            left -= 1
-            if not left:
-                break
+    with ending_in_order():
+        for revision, event in _events(client, arguments):
+            _show(revision, event, arguments, console)
+            console.stdout.flush()
+            if left is not None:
+                left -= 1
+                if not left:
+                    break
     return Exit.DONE
 
 
