@@ -7,6 +7,8 @@ import pytest
 from kvorum.errors import Compacted, InvalidRequest, Overloaded, Rejected, WatchEnded
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
 from kvorum.node.views import Change
+from kvorum.node.watch_feed import TAKE_CHANGES_MAX
+from kvorum.node.watch_hub import WAKES_PER_TURN
 from kvorum.node.watching import Watch
 from tests.support.fake_history import HubKit
 
@@ -155,7 +157,6 @@ class TestWhatIsTold:
         changes = [(await watch.next(LONG_S))[0] for watch in watches]
         assert changes[0] is changes[1]
         assert changes[0].events[0] is changes[2].events[0] is kit.history.all[0]
-
 
     async def test_a_reader_may_do_with_its_list_what_it_likes(self, kit: HubKit) -> None:
         kit.put(b"a")
@@ -393,3 +394,61 @@ async def test_is_counted(kit: HubKit) -> None:
     assert kit.sample("kvorum_watchers") == 0
     assert kit.sample("kvorum_watches_ended_total", reason="closed") == 1
     assert kit.sample("kvorum_watches_ended_total", reason="stopping") == 1
+
+
+class TestCosts:
+    @pytest.mark.parametrize("keys", [single_key(b"a"), prefix_range(b"a"), KeyRange(b"a", b"abc")])
+    async def test_nothing_is_left_of_closed_watches(self, kit: HubKit, keys: KeyRange) -> None:
+        before = kit.hub._feeds.cost
+        watches = [kit.hub.open(keys, puts=number % 2 == 0) for number in range(10)]
+        assert len(kit.hub._feeds) == 2
+        for watch in watches:
+            watch.close()
+        assert len(kit.hub._feeds) == 0
+        assert kit.hub._feeds.matching(b"ab") == []
+        assert kit.hub._feeds.cost == before
+
+    async def test_taken_changes_are_not_kept(self, kit: HubKit) -> None:
+        quick, slow = kit.hub.open(ALL), kit.hub.open(ALL)
+        for _ in range(3):
+            kit.put(b"a")
+        await take(quick, 3)
+        assert quick.waiting.change is None, "an empty place that waits"
+        assert slow.waiting.change is not None
+        assert slow.waiting.change.revision == 1
+
+    async def test_without_watches_the_history_is_not_looked_at(self, kit: HubKit) -> None:
+        for _ in range(10):
+            kit.put(b"a")
+        await asyncio.sleep(0)
+        assert kit.history.slices_read == 0
+
+    async def test_few_readers_go_on_in_one_turn_of_the_loop(self, kit: HubKit) -> None:
+        """A hundred readers of much data, and yet others get their turns in between."""
+        watches = [kit.hub.open(ALL) for _ in range(100)]
+        most, reads = 0, 0
+
+        async def read(watch: Watch) -> None:
+            nonlocal reads
+            while watch.progress < 500:
+                await watch.next(LONG_S)
+                reads += 1
+
+        readers = [asyncio.create_task(read(watch)) for watch in watches]
+        await asyncio.sleep(0)
+        for _ in range(500):
+            kit.put(b"a")
+        while not all(reader.done() for reader in readers):
+            before = reads
+            await asyncio.sleep(0)
+            most = max(most, reads - before)
+        assert reads >= 100 * 500 / TAKE_CHANGES_MAX
+        assert 0 < most <= 2 * WAKES_PER_TURN
+
+    async def test_a_burst_wakes_a_reader_once(self, kit: HubKit) -> None:
+        watch = kit.hub.open(ALL)
+        reader = asyncio.create_task(watch.next(LONG_S))
+        await asyncio.sleep(0)
+        for _ in range(20):
+            kit.put(b"a")
+        assert len(await reader) == 20
