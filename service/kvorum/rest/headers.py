@@ -18,7 +18,7 @@ _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _WEIGHT = re.compile(rb"(?:^|;)\s*[qQ]=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
 _MEDIA_TYPE = re.compile(
     rb"[\w!#$&^.+-]+/[\w!#$&^.+-]+"
-    rb"(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$%&'*^`|~.+-]+|\"[\x20\x21\x23-\x5b\x5d-\x7e]*\"))*"
+    rb"(?: *; *[\w!#$&^.+-]+=(?:[\w!#$%&'*^`|~.+-]+|\"[\x20\x21\x23-\x5b\x5d-\x7e]*\"))*"
 )
 _MEDIA_TYPE_BYTES_MAX = 200
 _FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
@@ -208,7 +208,7 @@ def check_encoding(head: RequestHead) -> None:
 
 def parse_media_type(text: bytes, where: str) -> str:
     """As it will be sent back; raises ``InvalidRequest`` for what is no media type."""
-    text = text.strip()
+    text = text.strip(b" ")
     if len(text) > _MEDIA_TYPE_BYTES_MAX or not _MEDIA_TYPE.fullmatch(text):
         raise InvalidRequest(
             f"{where} {_shown(text)!r} is no media type of at most {_MEDIA_TYPE_BYTES_MAX} bytes, "

@@ -1,5 +1,6 @@
 """ETag, If-Match and If-None-Match: what is written only if nobody else has written."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -227,3 +228,19 @@ def test_any_bytes_are_conditions_or_refused(field: bytes) -> None:
         except InvalidRequest:
             continue
         assert bool(found) == bool(field.strip())
+
+
+@pytest.mark.parametrize(
+    "piece", [b'"', b'""', b'"1"', b'"1",', b"1", b"1,", b" ", b", ", b"W/", b'W/"', b'"1" ,']
+)
+def test_a_hostile_condition_takes_linear_time(piece: bytes) -> None:
+    field = piece * 20_000
+    start_s = time.perf_counter()
+    is_known(field, 1)
+    for head in (
+        RequestHead(if_none_match=field + b"x"),
+        RequestHead(if_match=b'"1"' + field + b"x"),
+    ):
+        with pytest.raises(InvalidRequest):
+            preconditions(head, b"k")
+    assert time.perf_counter() - start_s < 1

@@ -13,7 +13,9 @@ from kvorum.rest.headers import (
     check_json_body,
     declared_length,
     parse_idempotency_key,
+    parse_media_type,
     prefers_async,
+    prefers_raw,
     read_head,
 )
 
@@ -136,3 +138,54 @@ def test_the_head_collects_repeated_fields() -> None:
     )
     assert head.preferences == (b"a", b"b")
     assert head.content_length == b"1"
+
+
+@given(st.binary(max_size=100))
+def test_no_accept_is_an_error(field: bytes) -> None:
+    assert prefers_raw(field) in (True, False)
+
+
+@pytest.mark.parametrize(
+    "piece", [b"\t ", b'"', b",", b";", b";q=", b";q=0.5", b"a/b,", b"a/b; q=1 ", b"*/*;q=0,"]
+)
+def test_a_hostile_accept_takes_linear_time(piece: bytes) -> None:
+    start_s = time.perf_counter()
+    prefers_raw(piece * 20_000)
+    prefers_raw(b"a/b" + piece * 20_000)
+    assert time.perf_counter() - start_s < 1
+
+
+@pytest.mark.parametrize(
+    "text", [b"a/b", b"image/png", b"text/plain; charset=utf-8", b'a/b;c="d e"', b" a/b ; c=d "]
+)
+def test_a_media_type_is_kept_without_the_space_around_it(text: bytes) -> None:
+    assert parse_media_type(text, "Content-Type") == text.strip().decode()
+
+
+@pytest.mark.parametrize(
+    "text", [b"a/b;\r\n c=d", b"a/b;\nc=d", b"a/b\t;c=d", b'a/b;c="\r\nx: y"', b"a/b\r\n", b"\na/b"]
+)
+def test_a_media_type_cannot_begin_another_line(text: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="media type"):
+        parse_media_type(text, "contentType")
+
+
+pieces = st.sampled_from([b"a", b"/", b";", b" ", b"=", b'"', b"\\", b"\r", b"\n", b"\t", b"a/b;"])
+
+
+@given(st.binary(max_size=60) | st.lists(pieces, max_size=12).map(b"".join))
+def test_any_bytes_are_a_media_type_fit_for_a_header_or_refused(text: bytes) -> None:
+    try:
+        media_type = parse_media_type(text, "Content-Type")
+    except InvalidRequest:
+        return
+    assert media_type.isascii()
+    assert media_type.isprintable()
+
+
+@pytest.mark.parametrize("piece", [b"a", b"/", b";", b"a/b;", b"; a=b", b' ;a="', b'\\"'])
+def test_a_hostile_media_type_takes_linear_time(piece: bytes) -> None:
+    start_s = time.perf_counter()
+    with pytest.raises(InvalidRequest):
+        parse_media_type(b"a/b" + piece * 50_000, "Content-Type")
+    assert time.perf_counter() - start_s < 1
