@@ -120,7 +120,7 @@ class Compacted(Refused):
     ) -> None:
         super().__init__(detail, problem=problem)
         self.oldest_revision = oldest_revision
-        """The oldest that can be read; 0 if the node did not say."""
+        """The oldest that can be read, or from which can be watched; 0 if the node did not say."""
 
 
 class Full(Refused):

@@ -32,7 +32,7 @@ def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Re
         raise InvalidRequest(f"{call.operation}: {error}") from error
 
 
-def no_answer(error: httpx.TransportError) -> NoAnswer:
+def no_answer(error: httpx.RequestError) -> NoAnswer:
     """Only what failed before a connection stood was certainly not sent."""
     was_sent = not isinstance(error, _NEVER_SENT)
     words = str(error) or type(error).__name__

@@ -14,6 +14,10 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 """What ``put`` takes as a JSON value; ``bytes`` are stored as they are instead."""
 
 
+MISSING: Any = object()
+"""As a default: none was given."""
+
+
 class KeyValue(Struct, frozen=True):
     """A key and what it holds.
 

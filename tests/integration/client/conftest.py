@@ -1,7 +1,6 @@
 """Real nodes: one for all tests that only need any, three for those that kill them."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -30,11 +29,17 @@ def url(one_node: OneNode) -> str:
     return f"http://{one_node.environ['REST_ADDRESS']}"
 
 
-@pytest.fixture
-def three_nodes(tmp_path: Path) -> Iterator[ThreeNodes]:
-    cluster = ThreeNodes(tmp_path)
+@pytest.fixture(scope="session")
+def three_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
+    cluster = ThreeNodes(tmp_path_factory.mktemp("three"))
     try:
-        cluster.start()
         yield cluster
     finally:
         cluster.close()
+
+
+@pytest.fixture
+def three_nodes(three_processes: ThreeNodes) -> ThreeNodes:
+    """All of them run, whatever the test before did to them."""
+    three_processes.heal()
+    return three_processes

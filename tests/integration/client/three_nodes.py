@@ -20,6 +20,7 @@ class ThreeNodes:
 
     def __init__(self, directory: Path) -> None:
         self.nodes: list[OneNode] = []
+        self._running: list[OneNode] = []
         for number in (1, 2, 3):
             place = directory / str(number)
             place.mkdir()
@@ -33,9 +34,12 @@ class ThreeNodes:
     def endpoints(self) -> str:
         return ",".join(f"http://{node.environ['REST_ADDRESS']}" for node in self.nodes)
 
-    def start(self) -> None:
+    def heal(self) -> None:
+        """Start whoever does not run; all of them are ready afterwards."""
         for node in self.nodes:
-            node.launch()
+            if node not in self._running:
+                node.launch()
+                self._running.append(node)
         eventually("all nodes know the leader", lambda: all(map(self._is_ready, self.nodes)))
 
     def _is_ready(self, node: OneNode) -> bool:
@@ -62,11 +66,8 @@ class ThreeNodes:
         return bool(said["isLeader"])
 
     def kill(self, node: OneNode) -> None:
+        self._running.remove(node)
         node.stop(signal.SIGKILL)
-
-    def revive(self, node: OneNode) -> None:
-        node.launch()
-        eventually("the node is back", lambda: self._is_ready(node))
 
     def close(self) -> None:
         for node in self.nodes:

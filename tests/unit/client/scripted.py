@@ -110,7 +110,7 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __init__(self, pieces: Iterable[bytes | Exception]) -> None:
         self._pieces = list(pieces)
-        self.is_closed = False
+        self.closes = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._pieces:
@@ -123,10 +123,10 @@ class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield piece
 
     def close(self) -> None:
-        self.is_closed = True
+        self.closes += 1
 
     async def aclose(self) -> None:
-        self.is_closed = True
+        self.closes += 1
 
 
 EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}

@@ -166,6 +166,16 @@ async def test_a_closed_client_keeps_no_lease_alive(kind: str, cluster: FakeClus
     assert cluster.leases[lease.id] <= seen + 1
 
 
+async def test_a_lease_is_granted_once(kind: str, cluster: FakeCluster) -> None:
+    async with entered(make_client(kind, cluster)) as client:
+        async with entered(client.lease(3)) as lease:
+            with pytest.raises(RuntimeError, match="make another"):
+                await settled(lease.grant())
+        with pytest.raises(RuntimeError, match="is over"):
+            async with entered(lease):
+                pass
+
+
 async def test_leases_by_hand(kind: str, cluster: FakeCluster) -> None:
     async with entered(make_client(kind, cluster)) as client:
         assert (await settled(client.leases.grant(5, lease_id="l"))).ttl_s == 5

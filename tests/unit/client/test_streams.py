@@ -1,6 +1,7 @@
 """Watches and observers over scripted endpoints: cuts, resumption, ends."""
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from tests.support.wait import eventually
 from tests.unit.client.scripted import (
     EVENT_STREAM,
     Log,
+    Pieces,
     change,
     entered,
     first_of,
@@ -295,3 +297,25 @@ async def test_a_watch_of_a_closed_client_says_so(kind: str) -> None:
     await settled(client.close())
     with pytest.raises(ClientClosed):
         await first_of(watch)
+
+
+async def test_a_forgotten_watch_of_a_thread_closes_its_connection() -> None:
+    body = Pieces((opened(4), change(5), change(6)))
+    log = in_turn(httpx.Response(200, headers=EVENT_STREAM, stream=body))
+    with make_client("sync", log) as client:
+        for told in client.watch("k"):
+            assert told.revision == 5
+            break
+        gc.collect()
+        assert body.closes > 0
+
+
+async def test_leaving_the_block_closes_the_connection(kind: str) -> None:
+    body = Pieces((opened(4), change(5), change(6)))
+    log = in_turn(httpx.Response(200, headers=EVENT_STREAM, stream=body))
+    async with entered(make_client(kind, log)) as client:
+        async with entered(client.watch("k")) as watch:
+            assert (await first_of(watch)).revision == 5
+            assert body.closes == 0
+        assert body.closes > 0
+        assert await first_of(watch) is None

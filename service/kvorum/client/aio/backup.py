@@ -41,7 +41,7 @@ class Backup(AsyncIterator[bytes]):
         assert self._parts is not None, "it is open"
         try:
             part = await anext(self._parts, b"")
-        except (httpx.TransportError, httpx.StreamError) as error:
+        except (httpx.RequestError, httpx.StreamError) as error:
             raise cut_short(head, self._size_bytes, str(error)) from error
         if not part:
             if head.size_bytes not in (None, self._size_bytes):

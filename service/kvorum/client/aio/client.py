@@ -17,6 +17,7 @@ from kvorum.client.calls.ranges import Range
 from kvorum.client.errors import NotFound
 from kvorum.client.feeds import HEARTBEAT_S, Watched, WatchFeed
 from kvorum.client.model import (
+    MISSING,
     BatchResult,
     Json,
     KeyValue,
@@ -31,8 +32,6 @@ from kvorum.client.txn import Comparison, Operation, Write
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
-
-_MISSING: Any = object()
 
 
 class AsyncClient(Shell):
@@ -88,7 +87,7 @@ class AsyncClient(Shell):
     async def value(
         self,
         key: str,
-        default: Any = _MISSING,
+        default: Any = MISSING,
         *,
         revision: int = 0,
         stale: bool = False,
@@ -98,7 +97,7 @@ class AsyncClient(Shell):
         try:
             found = await self.get(key, revision=revision, stale=stale, timeout_s=timeout_s)
         except NotFound:
-            if default is _MISSING:
+            if default is MISSING:
                 raise
             return default
         return found.value

@@ -37,6 +37,7 @@ class Lease:
         self._on_lost = on_lost
         self._keeper: Keeper | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     @property
     def ttl_s(self) -> float:
@@ -51,6 +52,8 @@ class Lease:
 
     async def grant(self) -> Self:
         """Create it and keep it alive from now on, without ``with``."""
+        if self._keeper is not None:
+            raise RuntimeError("this lease was granted before: make another one")
         sent_s = self._shell.clock()
         info = await self._shell.run(leases.grant(self._ttl_s, self.id))
         return self.keep(Keeper(info.id, info.ttl_s, sent_s))
@@ -63,15 +66,21 @@ class Lease:
         return self
 
     async def _run(self, keeper: Keeper) -> None:
-        clock = self._shell.clock
-        while not keeper.has_ended(sent_s := clock()):
-            if not await self._renew(keeper, sent_s):
-                break
-            await asyncio.sleep(keeper.pause_s(clock()))
-        self.lost.set()
-        self._shell.disown(self)
+        try:
+            await self._renew_until_lost(keeper)
+        finally:  # also after an error that nobody expected: it is not kept alive any more
+            if not self._is_closed:
+                self.lost.set()
+                self._shell.disown(self)
         if self._on_lost is not None:
             self._on_lost()
+
+    async def _renew_until_lost(self, keeper: Keeper) -> None:
+        clock = self._shell.clock
+        while True:
+            await asyncio.sleep(keeper.pause_s(clock()))
+            if keeper.has_ended(sent_s := clock()) or not await self._renew(keeper, sent_s):
+                return
 
     async def _renew(self, keeper: Keeper, sent_s: float) -> bool:
         """Whether it may still be relied on."""
@@ -87,6 +96,7 @@ class Lease:
 
     async def close(self) -> None:
         """Stop keeping it alive, without revoking it: it ends when its time is over."""
+        self._is_closed = True
         self._shell.disown(self)
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -101,7 +111,11 @@ class Lease:
             return  # it has ended already
 
     async def __aenter__(self) -> Self:
-        return self if self._keeper else await self.grant()
+        if self._keeper is None:
+            return await self.grant()
+        if self._is_closed:
+            raise RuntimeError("this lease is over: make another one")
+        return self
 
     async def __aexit__(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from random import SystemRandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from weakref import WeakSet
 
 import httpx
 
@@ -65,7 +66,7 @@ class Shell:
         )
         self._tracer = call_tracer(tracer_provider)
         self._is_closed = False
-        self._dependants: set[Closable] = set()
+        self._dependants: WeakSet[Closable] = WeakSet()
 
     async def run(
         self, call: Call[T], timeout_s: float | None = None, *, router: Router | None = None
@@ -149,7 +150,7 @@ class Shell:
                     body = await _read(response)
                 finally:
                     await response.aclose()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return no_answer(error)
         except TimeoutError:
             return out_of_time(step)
@@ -221,7 +222,7 @@ class _Opening:
                     return head_of(response, step.endpoint, await response.aread())
                 finally:
                     await response.aclose()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return no_answer(error)
         except TimeoutError:
             return out_of_time(step)

@@ -1,6 +1,6 @@
 """Endless streams and long listings as iterators, for asyncio."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -58,8 +58,9 @@ class Stream(Generic[I]):
         self._outage_s = float("inf") if outage_s is None else outage_s
         self._is_closed = False
         self._was_open = False
+        self._is_reading = False
         self._opened: Opened | None = None
-        self._events: AsyncIterator[ServerSentEvent] | None = None
+        self._events: AsyncGenerator[ServerSentEvent, None] | None = None
 
     async def open(self) -> Self:
         """Connect now; raises what a call raises. Does nothing if it is open."""
@@ -76,13 +77,17 @@ class Stream(Generic[I]):
 
     async def __anext__(self) -> I:
         while not self._is_closed:
+            self._is_reading = True
             try:
                 item = await self._next_of_connection()
-            except (httpx.TransportError, httpx.StreamError, Cut):
+            except (httpx.RequestError, httpx.StreamError, Cut):
                 item = None
             except BaseException:
                 await self._drop(is_failure=False)
+                self._shell.disown(self)
                 raise
+            finally:
+                self._is_reading = False
             if item is not None:
                 return item
             await self._drop(is_failure=not self._is_closed)
@@ -99,7 +104,10 @@ class Stream(Generic[I]):
         return None
 
     async def _drop(self, *, is_failure: bool) -> None:
-        opened, self._opened, self._events = self._opened, None, None
+        opened, self._opened = self._opened, None
+        events, self._events = self._events, None
+        if events is not None and not self._is_reading:
+            await events.aclose()
         if opened is not None:
             if is_failure:
                 self._shell.router.failed(opened.head.endpoint, self._shell.clock())
@@ -123,6 +131,7 @@ class Stream(Generic[I]):
         _trace: TracebackType | None,
     ) -> None:
         await self.close()
+        await self._drop(is_failure=False)
 
 
 class Watch(Stream[Change]):

@@ -69,6 +69,7 @@ def snapshot(silence_s: float) -> Call[Answer]:
         "GET",
         "/snapshot",
         _itself,
+        headers=(("accept-encoding", "identity"),),
         is_stream=True,
         silence_s=silence_s,
         prefers_leader=False,

@@ -12,6 +12,7 @@ from kvorum.client.calls.ranges import Range
 from kvorum.client.errors import NotFound
 from kvorum.client.feeds import HEARTBEAT_S, Watched, WatchFeed
 from kvorum.client.model import (
+    MISSING,
     BatchResult,
     Json,
     KeyValue,
@@ -32,8 +33,6 @@ from kvorum.client.txn import Comparison, Operation, Write
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
-
-_MISSING: Any = object()
 
 
 class Client(Shell):
@@ -89,7 +88,7 @@ class Client(Shell):
     def value(
         self,
         key: str,
-        default: Any = _MISSING,
+        default: Any = MISSING,
         *,
         revision: int = 0,
         stale: bool = False,
@@ -99,7 +98,7 @@ class Client(Shell):
         try:
             found = self.get(key, revision=revision, stale=stale, timeout_s=timeout_s)
         except NotFound:
-            if default is _MISSING:
+            if default is MISSING:
                 raise
             return default
         return found.value

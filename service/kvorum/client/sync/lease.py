@@ -51,6 +51,8 @@ class Lease:
 
     def grant(self) -> Self:
         """Create it and keep it alive from now on, without ``with``."""
+        if self._keeper is not None:
+            raise RuntimeError("this lease was granted before: make another one")
         sent_s = self._shell.clock()
         info = self._shell.run(leases.grant(self._ttl_s, self.id))
         return self.keep(Keeper(info.id, info.ttl_s, sent_s))
@@ -65,16 +67,20 @@ class Lease:
         return self
 
     def _run(self, keeper: Keeper) -> None:
-        clock = self._shell.clock
-        while not keeper.has_ended(sent_s := clock()):
-            if not self._renew(keeper, sent_s) or self._stop.wait(keeper.pause_s(clock())):
-                break
-        if self._stop.is_set():
-            return
-        self.lost.set()
-        self._shell.disown(self)
-        if self._on_lost is not None:
+        try:
+            self._renew_until_lost(keeper)
+        finally:  # also after an error that nobody expected: it is not kept alive any more
+            if not self._stop.is_set():
+                self.lost.set()
+                self._shell.disown(self)
+        if self._on_lost is not None and not self._stop.is_set():
             self._on_lost()
+
+    def _renew_until_lost(self, keeper: Keeper) -> None:
+        clock = self._shell.clock
+        while not self._stop.wait(keeper.pause_s(clock())):
+            if keeper.has_ended(sent_s := clock()) or not self._renew(keeper, sent_s):
+                return
 
     def _renew(self, keeper: Keeper, sent_s: float) -> bool:
         """Whether it may still be relied on."""
@@ -102,7 +108,11 @@ class Lease:
             return  # it has ended already
 
     def __enter__(self) -> Self:
-        return self if self._keeper else self.grant()
+        if self._keeper is None:
+            return self.grant()
+        if self._stop.is_set():
+            raise RuntimeError("this lease is over: make another one")
+        return self
 
     def __exit__(
         self,

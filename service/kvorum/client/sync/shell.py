@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from random import SystemRandom
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from weakref import WeakSet
 
 import httpx
 
@@ -66,7 +67,7 @@ class Shell:
         )
         self._tracer = call_tracer(tracer_provider)
         self._closed = threading.Event()
-        self._dependants: set[Closable] = set()
+        self._dependants: WeakSet[Closable] = WeakSet()
         self._lock = threading.Lock()
 
     def run(
@@ -162,7 +163,7 @@ class Shell:
                 body = self._read(response, deadline_s)
             finally:
                 response.close()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return no_answer(error)
         return out_of_time(step) if body is None else head_of(response, step.endpoint, body)
 
@@ -237,7 +238,7 @@ class _Opening:
                 return head_of(response, step.endpoint, response.read())
             finally:
                 response.close()
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return no_answer(error)
 
     def close(self) -> None:

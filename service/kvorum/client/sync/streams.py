@@ -81,10 +81,11 @@ class Stream(Generic[I]):
         while not self._closing.is_set():
             try:
                 item = self._next_of_connection()
-            except (httpx.TransportError, httpx.StreamError, Cut):
+            except (httpx.RequestError, httpx.StreamError, Cut):
                 item = None
             except BaseException as error:
                 self._drop(is_failure=False)
+                self._shell.disown(self)
                 if isinstance(error, ClientClosed) and self._closing.is_set():
                     break
                 raise
@@ -117,6 +118,9 @@ class Stream(Generic[I]):
         opened = self._opened
         if opened is not None:
             _wake_reader(opened.response)
+
+    def __del__(self) -> None:
+        self._drop(is_failure=False)  # somebody left a loop over it, and forgot it
 
     def __enter__(self) -> Self:
         return self.open()
