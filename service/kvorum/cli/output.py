@@ -23,7 +23,7 @@ def printable(text: str, *, keep: frozenset[str] = frozenset()) -> str:
 
 
 def _is_harmless(char: str) -> bool:
-    return char.isprintable() or category(char) in ("Zs", "Co")
+    return char.isprintable() or category(char) == "Zs"
 
 
 def _escape(char: str) -> str:
