@@ -54,6 +54,11 @@ class TransportOptions(Struct, frozen=True, kw_only=True):
     leave_grace_ms: int = 1000
     sweep_interval_ms: int = 200
 
+    @property
+    def rpcs_max(self) -> int:
+        """Calls of everybody at once."""
+        return self.concurrent_rpcs_max + self.watch_streams_max
+
 
 def _common_arguments(options: TransportOptions) -> list[ChannelArgument]:
     return [
@@ -90,4 +95,7 @@ def server_arguments(options: TransportOptions) -> list[ChannelArgument]:
         ("grpc.so_reuseport", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", options.keepalive_interval_ms // 2),
         ("grpc.http2.max_ping_strikes", 0),
+        # All clients of a node that died come at once; gRPC would turn them away at random.
+        ("grpc.server.max_pending_requests", options.rpcs_max),
+        ("grpc.server.max_pending_requests_hard_limit", options.rpcs_max),
     ]

@@ -64,7 +64,7 @@ class PeerServer:
         self._ready_changed = asyncio.Event()
         self._server = aio.server(
             options=server_arguments(options),
-            maximum_concurrent_rpcs=options.concurrent_rpcs_max + options.watch_streams_max,
+            maximum_concurrent_rpcs=options.rpcs_max,
         )
         self._server.add_generic_rpc_handlers(
             (_peer_handlers(reception, unary), _watch_handlers(watches))

@@ -1,6 +1,7 @@
 """Watches as clients see them over gRPC."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -270,6 +271,18 @@ async def test_watches_do_not_use_up_the_calls_of_peers(cluster: Cluster) -> Non
         second = await cluster.start_one(options[1])
         await second.linked_to(first)
         assert len(calls) == first.watches.hub.watchers
+
+
+async def test_many_clients_that_come_at_once_are_all_answered(node: Node, stub: Any) -> None:
+    """As when another node has died: more than gRPC itself would let wait."""
+    calls = [stub.Watch(Request(prefix=b"")) for _ in range(1500)]
+    codes = Counter[object]()
+    for call in calls:
+        try:
+            codes[(await read(call)).WhichOneof("response")] += 1
+        except aio.AioRpcError as error:
+            codes[error.code()] += 1
+    assert codes == {"opened": 3, grpc.StatusCode.RESOURCE_EXHAUSTED: 1497}
 
 
 async def test_health_knows_the_service(node: Node) -> None:
