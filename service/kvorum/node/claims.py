@@ -217,16 +217,17 @@ class Claims:
         return Conflict(f"{name!r} is taken{by}")
 
     def _range(self, name: str) -> KeyRange:
-        return prefix_range(self._stem(name))
+        return prefix_range(self.stem(name))
 
-    def _stem(self, name: str) -> bytes:
+    def stem(self, name: str) -> bytes:
+        """What the keys of all claims on ``name`` begin with; the rest is the lease."""
         return self._prefix + quote_from_bytes(name.encode(), safe="").encode() + b"/"
 
     def _end_of(self, name: str) -> bytes:
-        return self._stem(name)[:-1] + b"0"
+        return self.stem(name)[:-1] + b"0"
 
     def _key(self, name: str, lease: str) -> bytes:
-        return self._stem(name) + lease.encode()
+        return self.stem(name) + lease.encode()
 
     def _lease_of(self, key: bytes) -> str:
         return key.rpartition(b"/")[2].decode("ascii", "replace")

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from kvorum.mvcc.command import (
-    REPEATABLE,
     UNSTAMPED,
     Command,
-    CompareAndSet,
-    Delete,
-    Put,
+    Introduce,
+    LeaseKeepAlive,
     Stamp,
     decode_batch,
 )
 from kvorum.mvcc.outcome import Status
+from kvorum.mvcc.query import prefix_range
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.raft.types import Entry, EntryKind
 from kvorum.testing.history import History, WrongAnswer
 from kvorum.testing.linearizability import Answer
+from kvorum.testing.plain_store import Kept, PlainStore
 
 _ANSWERS: Mapping[Status, Answer] = {
     Status.SUCCESS: Answer.OK,
@@ -49,12 +49,10 @@ class _Kept(Struct, frozen=True):
 class Oracle:
     def __init__(self, log: Iterable[Entry]) -> None:
         """``log``: all that was ever decided, from index 1 on. Raises :class:`WrongAnswer`."""
-        self.revision = 0
+        self.store = PlainStore()
         self.results: dict[str, Result] = {}
-        self._versions: dict[bytes, list[tuple[int, bytes | None]]] = {}  # by revision
         self._kept: deque[_Kept] = deque()
         self._kept_ids: set[str] = set()
-        self._now_ms = 0
         self._forgotten = 0
         for number, entry in enumerate(log, 1):
             if entry.index != number:
@@ -62,35 +60,31 @@ class Oracle:
             if entry.kind is EntryKind.COMMANDS:
                 self._apply(entry)
 
+    @property
+    def revision(self) -> int:
+        return self.store.revision
+
     def value_at(self, key: bytes, revision: int) -> bytes | None:
         """What the key held at that revision of the store."""
-        value = None
-        for changed, new in self._versions.get(key, ()):
-            if changed > revision:
-                break
-            value = new
-        return value
-
-    def value(self, key: bytes) -> bytes | None:
-        return self.value_at(key, self.revision)
-
-    @property
-    def keys(self) -> list[bytes]:
-        """All that ever were."""
-        return list(self._versions)
+        kept = self.store.key_at(key, revision)
+        return None if kept is None else kept.value
 
     # --- commands ----------------------------------------------------------------------
 
     def _apply(self, entry: Entry) -> None:
         stamp, commands = decode_batch(entry.data)
-        self._now_ms = max(self._now_ms, stamp.time_ms)
+        self.store.now_ms = max(self.store.now_ms, stamp.time_ms)
         for command in commands:
             self._execute_once(command, entry.index)
+        self.store.end_leases()
         self._forget(stamp)
 
     def _execute_once(self, command: Command, index: int) -> None:
         request_id = command.request_id
-        if type(command) in REPEATABLE:  # and of no consequence for keys
+        if isinstance(command, Introduce):  # of no consequence for keys
+            return
+        if isinstance(command, LeaseKeepAlive):  # may be executed as often as it comes
+            self.store.execute(command)
             return
         if request_id in self._kept_ids or command.after_index < self._forgotten:
             return
@@ -101,33 +95,19 @@ class Oracle:
             )
         status = self._execute(command)
         self.results[request_id] = Result(status, self.revision, index)
-        self._kept.append(_Kept(request_id, self._now_ms, index))
+        self._kept.append(_Kept(request_id, self.store.now_ms, index))
         self._kept_ids.add(request_id)
 
     def _execute(self, command: Command) -> Status:
-        if not isinstance(command, Put | CompareAndSet | Delete):
-            raise WrongAnswer(f"nobody was to send {command}")
-        value = self.value(command.key)
-        if isinstance(command, Put):
-            self._set(command.key, command.value)
-        elif value is None:
-            return Status.KEY_NOT_FOUND
-        elif isinstance(command, Delete):
-            self._set(command.key, None)
-        elif isinstance(command, CompareAndSet):
-            if value != command.expected:
-                return Status.VALUE_MISMATCH
-            self._set(command.key, command.value)
-        return Status.SUCCESS
-
-    def _set(self, key: bytes, value: bytes | None) -> None:
-        self.revision += 1
-        self._versions.setdefault(key, []).append((self.revision, value))
+        try:
+            return self.store.execute(command)
+        except ValueError as error:
+            raise WrongAnswer(str(error)) from error
 
     def _forget(self, stamp: Stamp) -> None:
         if stamp == UNSTAMPED:
             return
-        oldest_ms = self._now_ms - stamp.outcomes_age_s_max * 1000
+        oldest_ms = self.store.now_ms - stamp.outcomes_age_s_max * 1000
         kept = self._kept
         while kept and (len(kept) > stamp.outcomes_count_max or kept[0].time_ms < oldest_ms):
             forgotten = kept.popleft()
@@ -156,10 +136,29 @@ def check_answers(oracle: Oracle, history: History) -> None:
 
 
 def check_state(oracle: Oracle, machine: StateMachine, node: str) -> None:
-    """A node that has applied everything holds what the log says."""
+    """A node that has applied everything holds what the log says. Raises :class:`WrongAnswer`."""
+    store = oracle.store
     if machine.revision != oracle.revision:
         raise WrongAnswer(f"{node} is at revision {machine.revision}, not {oracle.revision}")
-    for key in oracle.keys:
-        record, value = machine.get(key), oracle.value(key)
-        if (record.value if record else None) != value:
-            raise WrongAnswer(f"{node} holds {record} under {key!r}, not {value!r}")
+    page = machine.range(prefix_range(b""), limit=1 << 20, bytes_max=1 << 40)
+    found = {
+        key: Kept(
+            record.value,
+            record.create_revision,
+            record.mod_revision,
+            record.version,
+            record.lease,
+        )
+        for key, record in page.items
+    }
+    for key in sorted({*found, *store.keys}):
+        if found.get(key) != store.keys.get(key) or machine.get(key) != dict(page.items).get(key):
+            raise WrongAnswer(f"{node} holds {found.get(key)} under {key!r}: {store.keys.get(key)}")
+    if machine.compacted_revision != store.compacted:
+        raise WrongAnswer(
+            f"{node} is compacted at {machine.compacted_revision}, not {store.compacted}"
+        )
+    leases = {lease.id: lease.deadline_ms for lease in machine.leases("", 1 << 20)}
+    expected = {id_: lease.deadline_ms for id_, lease in store.leases.items()}
+    if leases != expected:
+        raise WrongAnswer(f"{node} has the leases {leases}, not {expected}")

@@ -68,6 +68,7 @@ class ClientOptions(Struct, frozen=True, kw_only=True):
     """``pause_s`` is the mean time between two calls of one client."""
 
     clients: int = 4
+    coordinators: int = 2
     keys: int = 4
     pause_s: float = 0.5
     patience_s: float = 2.5

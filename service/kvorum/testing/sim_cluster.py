@@ -8,6 +8,7 @@ from random import Random
 from msgspec import Struct
 
 from kvorum.errors import KvorumError, SnapshotDamaged, StartError
+from kvorum.mvcc.query import prefix_range
 from kvorum.node.options import NodeOptions
 from kvorum.raft.membership import NOBODY, Membership, address_of
 from kvorum.raft.messages import Message
@@ -16,10 +17,13 @@ from kvorum.testing.checks import InvariantBroken, Invariants, require
 from kvorum.testing.history import History
 from kvorum.testing.sim_boot import Tenant
 from kvorum.testing.sim_clients import Client, ClientOptions, Line
+from kvorum.testing.sim_coordination import EVERYTHING, Coordinator
 from kvorum.testing.sim_disk import PowerCut
 from kvorum.testing.sim_network import NetworkOptions, SimulatedNetwork
 from kvorum.testing.sim_node import NodeProcess, RunningNode, SimulatedMachine
 from kvorum.testing.sim_transport import SimulatedTransport
+from kvorum.testing.sim_watchers import Watcher
+from kvorum.testing.told import Told
 from kvorum.testing.trace import Trace
 
 TICK_S = 0.025
@@ -86,9 +90,16 @@ class SimulatedCluster:
             spare.is_vacant = True
             self.machines.append(spare)
         self.clients = self._clients(loop, options.clients)
+        self.told = Told()
+        self.coordinators = self._coordinators(loop, options.clients)
+        self.watchers = [
+            Watcher(f"w{number}", span, self.machines, random=random, trace=self.trace)
+            for number, span in enumerate((EVERYTHING, prefix_range(b"")), 1)
+        ]
         self.lost: list[NodeId] = []  # members whose disk is gone for ever
         self._decided: tuple[int, Membership] = (0, NOBODY)
         self._client_tasks: list[asyncio.Task[None]] = []
+        self._watcher_tasks: list[asyncio.Task[None]] = []
         self._context = copy_context()
         self._failure: BaseException | None = None
 
@@ -130,17 +141,40 @@ class SimulatedCluster:
             for number in range(1, options.clients + 1)
         ]
 
+    def _coordinators(
+        self, loop: asyncio.AbstractEventLoop, options: ClientOptions
+    ) -> list[Coordinator]:
+        line = Line(loop, self.random, options)
+        return [
+            Coordinator(
+                f"d{number}",
+                self.machines,
+                line,
+                options,
+                self.told,
+                random=self.random,
+                trace=self.trace,
+            )
+            for number in range(1, options.coordinators + 1)
+        ]
+
     def new_uid(self) -> str:
         return f"{self.random.getrandbits(64):016x}"
 
     # --- life --------------------------------------------------------------------------
 
+    @property
+    def _all_clients(self) -> list[Client | Coordinator]:
+        return [*self.clients, *self.coordinators]
+
     def start_clients(self) -> None:
-        self._client_tasks = [asyncio.ensure_future(client.run()) for client in self.clients]
+        runs = [client.run() for client in self._all_clients]
+        self._client_tasks = [asyncio.ensure_future(run) for run in runs]
+        self._watcher_tasks = [asyncio.ensure_future(each.run()) for each in self.watchers]
 
     async def stop_clients(self) -> None:
         """Their last calls end by themselves."""
-        for client in self.clients:
+        for client in self._all_clients:
             client.stopping = True
         for task in self._client_tasks:
             await task
@@ -197,7 +231,7 @@ class SimulatedCluster:
 
     def check(self) -> None:
         """Raise what ended a node, or a client, that had no reason to end."""
-        for task in self._client_tasks:
+        for task in (*self._client_tasks, *self._watcher_tasks):
             if task.done():
                 task.result()
         if self._failure is not None:

@@ -20,12 +20,14 @@ from kvorum.testing.sim_cluster import (
     ClusterOptions,
     SimulatedCluster,
 )
+from kvorum.testing.sim_coordination import TTL_MS_MAX
 from kvorum.testing.sim_faults import Action, Faults, draw
 from kvorum.testing.sim_machine_faults import ClockFaults, DiskFaults, ProcessFaults
 from kvorum.testing.sim_network import NetworkOptions
 from kvorum.testing.sim_network_faults import NetworkFaults
 from kvorum.testing.sim_node import RunningNode
 from kvorum.testing.sim_operator import MemberFaults, Operator
+from kvorum.testing.told import check_seen, check_told
 from kvorum.testing.trace import Trace, WriteLine
 from kvorum.testing.virtual_time import VirtualTimeLoop
 
@@ -142,7 +144,10 @@ class _Simulation:
         await cluster.until(lambda: _is_level(cluster), timeout_s, "all level")
         for node in cluster.running:
             await self._progress(node)
+        lease_s = 2 * TTL_MS_MAX / 1000  # clocks may still be slow
+        await cluster.until(lambda: _has_no_leases(cluster), timeout_s + lease_s, "leases end")
         await cluster.until(lambda: _is_level(cluster), timeout_s, "all level again")
+        await cluster.until(lambda: _all_seen(cluster), timeout_s, "watchers saw everything")
 
     async def _progress(self, node: RunningNode) -> None:
         """Every node takes a write and gives it back."""
@@ -158,9 +163,13 @@ class _Simulation:
         violation = check(history.operations)
         if violation is not None:
             raise WrongAnswer(str(violation))
-        check_revisions(history.operations)
+        coordinated = [o for each in cluster.coordinators for o in each.operations]
+        check_revisions([*history.operations, *coordinated])
         oracle = Oracle(log_of(cluster.invariants.decided))
         check_answers(oracle, history)
+        check_told(oracle, cluster.told)
+        for watcher in cluster.watchers:
+            check_seen(oracle, watcher.span, watcher.seen, watcher.gaps)
         for node in cluster.running:
             check_state(oracle, node.machine, node.id)
             require(node.member.fence.reason is None, "members serve", node.member.fence.reason)
@@ -225,3 +234,12 @@ def _is_level(cluster: SimulatedCluster) -> bool:
         node.member.leadership.leader == leader.node.id and node.machine.applied_index == end
         for node in running
     )
+
+
+def _has_no_leases(cluster: SimulatedCluster) -> bool:
+    return all(node.machine.lease_count == 0 for node in cluster.running)
+
+
+def _all_seen(cluster: SimulatedCluster) -> bool:
+    newest = max(node.machine.revision for node in cluster.running)
+    return all(watcher.progress >= newest for watcher in cluster.watchers)
