@@ -25,6 +25,7 @@ from kvorum.storage.record import (
     decode_payload,
 )
 from kvorum.storage.recovery import Recovered, recover
+from kvorum.storage.rescue import SNAPSHOTS, WAL
 from kvorum.storage.scan import end_of_nonzero
 from kvorum.storage.segment import (
     RECORDS_OFFSET,
@@ -34,8 +35,8 @@ from kvorum.storage.segment import (
     read_seal,
     segment_path,
 )
-from kvorum.storage.snapshot_file import SnapshotScan
-from kvorum.storage.snapshot_files import SUFFIX
+from kvorum.storage.snapshot_file import ForeignFile, SnapshotScan
+from kvorum.storage.snapshot_files import SUFFIX, SnapshotFiles
 from kvorum.storage.snapshot_format import Head, parse_name
 
 
@@ -225,15 +226,19 @@ def _compare_name(path: Path, scan: SnapshotScan) -> None:
         raise SnapshotDamaged(f"{path}: it is sound, but its name belongs to another one")
 
 
-def judge(fs: FileSystem, directory: Path, snapshots: list[FoundSnapshot], cluster: str) -> Verdict:
-    """Whether a node of ``cluster`` could start from the log in ``directory``."""
-    usable = [s.head.last for s in snapshots if s.head is not None and not s.damage]
-    base = max(usable, default=ORIGIN)
-    foreign = [s for s in snapshots if s.head is not None and s.head.cluster_id != cluster]
-    if foreign:
-        return Verdict(None, base, f"{foreign[0].path} is of another cluster")
+def judge(fs: FileSystem, path: Path, snapshots: list[FoundSnapshot], cluster_id: str) -> Verdict:
+    """Whether a node of ``cluster_id`` could start from the data directory ``path``."""
+    log, directory = path / WAL, path / SNAPSHOTS
+    base = ORIGIN
     try:
-        return Verdict(recover(DryRun(fs), directory, base), base)
+        if fs.exists(directory):
+            files = SnapshotFiles(fs, directory, cluster_id)
+            sound = {found.path for found in snapshots if not found.damage}
+            usable = (kept.last for kept in files.kept if files.path_of(kept) in sound)
+            base = max(usable, default=ORIGIN)
+        return Verdict(recover(DryRun(fs), log, base), base)
+    except ForeignFile as foreign:
+        return Verdict(None, base, str(foreign))
     except CorruptLog as refusal:
         reason = f"{refusal.file}: damaged at byte {refusal.offset}: {refusal.reason}"
         return Verdict(None, base, reason)

@@ -167,6 +167,19 @@ def test_one_that_is_cut_short_neither() -> None:
             load_backup(fs, BACKUP, ignore)
 
 
+def test_no_byte_of_a_backup_can_change_unnoticed() -> None:
+    fs = write_backup(MemoryFileSystem(), a_machine())
+    whole = fs.read(BACKUP)
+    for offset in range(len(whole)):
+        fs.replace(BACKUP, flipped(whole, offset, bit=offset % 8))
+        with pytest.raises(SnapshotDamaged):
+            load_backup(fs, BACKUP, ignore)
+    for more in (b"\0", b"more"):
+        fs.replace(BACKUP, whole + more)
+        with pytest.raises(SnapshotDamaged, match="follow its trailer"):
+            load_backup(fs, BACKUP, ignore)
+
+
 def test_a_head_that_belongs_to_another_state_is_noticed() -> None:
     fs = write_backup(MemoryFileSystem(), a_machine(), index=4)
     with pytest.raises(SnapshotDamaged, match="ends with entry 4, but holds the state of entry 5"):

@@ -40,7 +40,7 @@ def damage(fs: MemoryFileSystem) -> list[Damage]:
 
 
 def verdict(fs: MemoryFileSystem, cluster: str = "c1") -> Verdict:
-    return judge(fs, WAL_PATH, list(read_snapshots(fs, SNAPSHOTS)), cluster)
+    return judge(fs, DATA, list(read_snapshots(fs, SNAPSHOTS)), cluster)
 
 
 def damaged(fs: MemoryFileSystem, segment: int, offset: int) -> Path:
@@ -182,7 +182,13 @@ class TestSnapshots:
 
     def test_one_of_another_cluster_stops_a_start(self) -> None:
         fs = a_log(until=40, snapshots=(10, 20))
-        assert "is of another cluster" in verdict(fs, "c9").refusal
+        assert "belongs to cluster c1, this node to cluster c9" in verdict(fs, "c9").refusal
+
+    def test_one_of_another_release_stops_a_start(self) -> None:
+        fs = a_log(until=40, snapshots=(10, 20))
+        newest = SNAPSHOTS / snaps(fs)[-1]
+        fs.replace(newest, overwritten(fs.read(newest), 7, b"9"))
+        assert "format version 9 is not known" in verdict(fs).refusal
 
 
 async def test_a_start_does_what_the_verdict_says() -> None:

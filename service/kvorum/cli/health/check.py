@@ -14,12 +14,14 @@ from kvorum.cli.health.disk import RECORD_BYTES, DiskReport, file_system_of, mea
 from kvorum.cli.health.latencies import Latencies
 from kvorum.cli.health.verdicts import THRESHOLDS, Finding, Level, overall
 from kvorum.cli.output import columns, json_block, printable
+from kvorum.cli.signals import ending_in_order
 from kvorum.cli.sizes import milliseconds_text
 from kvorum.client import AsyncClient
 from kvorum.storage.fs import FileSystem, OsFileSystem
 
 _VALUE_BYTES_MAX = 1 << 20
 _WRITERS_MAX = 1000
+_SECONDS_MAX = 600
 _BUSY = 0.7
 _MOUNTS = Path("/proc/self/mounts")
 
@@ -30,6 +32,8 @@ def run_check(arguments: Namespace, console: Console) -> int:
 
 def _run(arguments: Namespace, console: Console) -> int:
     as_json = arguments.output == "json"
+    if arguments.seconds > _SECONDS_MAX:
+        raise CommandFailed(Exit.USAGE, f"--seconds: {_SECONDS_MAX} at most for each step")
     if arguments.disk is not None:
         report = _disk(OsFileSystem(), arguments.disk, arguments.seconds)
         console.say(json_block(disk_fields(report)) if as_json else disk_words(report))
@@ -69,7 +73,8 @@ def _disk(fs: FileSystem, directory: Path, seconds: float) -> DiskReport:
     mounts = _MOUNTS.read_text(errors="replace") if _MOUNTS.exists() else ""
     kind = file_system_of(resolved, mounts)
     try:
-        return measure_disk(fs, resolved, seconds, file_system=kind)
+        with ending_in_order():  # what was allocated for it is given back
+            return measure_disk(fs, resolved, seconds, file_system=kind)
     except OSError as error:
         where = error.filename or directory
         told = f"{where} cannot be measured: {error.strerror}"

@@ -21,23 +21,23 @@ Operation = Callable[[int], Awaitable[object]]
 
 
 async def repeat(operation: Operation, at_once: int, seconds: float) -> Latencies:
-    """As often as it can be done by so many at once."""
+    """As often as it can be done by so many at once, from one failure to the next attempt too."""
     samples: list[float] = []
-    failures: list[str] = []
+    failed, failure = 0, ""
     start = perf_counter()
 
     async def work(number: int) -> None:
+        nonlocal failed, failure
         while (begun := perf_counter()) - start < seconds:
             try:
                 await operation(number)
             except ClientError as error:
-                failures.append(str(error))
+                failed, failure = failed + 1, failure or str(error)
             else:
                 samples.append(perf_counter() - begun)
 
     await asyncio.gather(*map(work, range(at_once)))
-    failure = failures[0] if failures else ""
-    return Latencies.of(samples, perf_counter() - start, len(failures), failure)
+    return Latencies.of(samples, perf_counter() - start, failed, failure)
 
 
 class Scratch:

@@ -97,7 +97,7 @@ class _Listing:
             return Verdict(None, ORIGIN, "nobody knows whose it is")
         if isinstance(identity, Identity) and identity.restoring:
             return Verdict(None, ORIGIN, "a backup was not restored completely")
-        return judge(self._fs, self._path / WAL, snapshots, identity.cluster_id)
+        return judge(self._fs, self._path, snapshots, identity.cluster_id)
 
     def _directory(self) -> Generator[Line, None, Identity | FormerIdentity | None]:
         identity, trouble = None, ""

@@ -21,10 +21,12 @@ from kvorum.cli.health.cluster_check import (
 )
 from kvorum.cli.health.disk import DiskReport, file_system_of, measure_disk
 from kvorum.cli.health.latencies import Latencies
+from kvorum.cli.health.load import repeat
 from kvorum.cli.health.metrics import FSYNC, Histogram, parse_metrics
 from kvorum.cli.health.verdicts import DISK, LOOP, ROUND, Finding, Level, judged, overall
 from kvorum.cli.output import json_block
 from kvorum.client.call import Answer
+from kvorum.client.errors import Full
 from kvorum.testing.memory_fs import MemoryFileSystem
 
 INFINITE = float("inf")
@@ -179,6 +181,21 @@ class TestDisk:
         assert file_system_of(Path(directory), "") == ""
 
 
+async def test_failures_are_counted_and_the_first_is_told() -> None:
+    calls = itertools.count()
+
+    async def operation(number: int) -> object:
+        call = next(calls)
+        if call % 2:
+            raise Full(f"no room for {call}")
+        return number
+
+    found = await repeat(operation, 3, 0.02)
+    assert found.count > 0
+    assert abs(found.count - found.failed) <= 3
+    assert found.failure == "no room for 1"
+
+
 def clock_of(step_s: float) -> Callable[[], float]:
     """Each look at it takes so long."""
     ticks = itertools.count()
@@ -271,6 +288,7 @@ class TestCommand:
             ("--writers 1,many", 2, "--writers '1,many' is no list of numbers from 1 to 1000"),
             ("--writers 0", 2, "no list of numbers"),
             ("--writers 1001", 2, "no list of numbers"),
+            ("--seconds 11m", 2, "--seconds: 600 at most for each step"),
             ("--value-bytes 0", 2, "--value-bytes must be 1 to 1048576"),
             ("--endpoint http://localhost:1 --timeout 200ms", 5, "http://localhost:1"),
         ],

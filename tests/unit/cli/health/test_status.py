@@ -5,7 +5,11 @@ import io
 import pytest
 from rich.console import Console as RichConsole
 
+from kvorum.cli.arguments import parse
+from kvorum.cli.commands import load
+from kvorum.cli.console import Console
 from kvorum.cli.exits import Exit
+from kvorum.cli.health import status
 from kvorum.cli.health.judging import Kind, State, margin, rows_of
 from kvorum.cli.health.sampling import ClusterSample
 from kvorum.cli.health.status import exit_of
@@ -175,3 +179,29 @@ def test_a_terminal_is_not_at_the_mercy_of_what_an_endpoint_says() -> None:
     evil = dead(3)
     sample = ClusterSample((*three().nodes[:2], type(evil)(evil.endpoint, error="\x1b[2J")))
     assert "\x1b" not in shown(sample)
+
+
+def test_a_terminal_is_kept_up_to_date_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = members(active=False)
+    after = ClusterSample((node(1, found), node(2, found)))
+    looks = iter([three(), after])
+
+    def look(*_: object) -> ClusterSample:
+        try:
+            return next(looks)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(status, "take_sample", look)
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    arguments = parse(["status", "--interval", "1ms"], {})
+    code = load(arguments.run)(arguments, Console(io.StringIO(), out, io.StringIO()))
+    assert code == Exit.CONFLICT, "as it was seen last"
+    first, _, then = out.getvalue().partition("2 of 3 voters well")
+    assert "3 of 3 voters well" in first
+    assert "one more failure would stop the cluster" in then
