@@ -225,7 +225,7 @@ class ClaimApi:
             lease=claim.lease,
             token=claim.token,
             position=claim.position,
-            value=Raw(claim.value),
+            value=_shown(claim.value),
         )
         return Answer(200, _encode(body))
 
@@ -249,8 +249,17 @@ def claim_item(claim: Claim) -> ClaimItem:
         lease=claim.lease,
         token=claim.token,
         position=claim.position,
-        value=Raw(claim.value),
+        value=_shown(claim.value),
     )
+
+
+def _shown(value: bytes) -> Raw:
+    """Null for bytes that are not JSON: a claim is a key, and can be put as one with any value."""
+    try:
+        value.decode()
+        return msgspec.json.decode(value, type=Raw)
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        return Raw(b"null")
 
 
 def _log_failure(future: "Future[Outcome]") -> None:

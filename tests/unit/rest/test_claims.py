@@ -7,7 +7,7 @@ from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
 from kvorum.errors import NoLeader
-from kvorum.mvcc.command import Compact, LeaseGrant, LeaseRevoke
+from kvorum.mvcc.command import Compact, LeaseGrant, LeaseRevoke, Put
 from kvorum.rest.app import create_app
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.rest.asgi import JSON, Reply, call
@@ -253,6 +253,19 @@ async def test_what_is_wrong_is_named(
     reply = await call(app, method, target, headers=[JSON], body=body)
     assert reply.status == status
     assert name in reply.json["error"]
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"{", b"", b'"\xff"'])
+async def test_a_claim_that_was_put_as_a_key_does_not_break_answers(
+    app: ASGIApp, service: FakeService, value: bytes
+) -> None:
+    for prefix in (b"_locks", b"_elections"):
+        put = Put(service.new_request_id(), prefix + b"/n/x", value, content_type="text/plain")
+        assert service.append(put)[0].success
+    holder = (await call(app, "GET", b"/locks/n")).json["holder"]
+    assert (holder["lease"], holder["value"]) == ("x", None)
+    async with streaming(app, b"/elections/n/observe") as client:
+        assert (await client.event()).data["leader"]["value"] is None
 
 
 async def test_a_name_is_one_segment(app: ASGIApp) -> None:
