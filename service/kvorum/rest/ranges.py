@@ -7,6 +7,7 @@ import msgspec
 from litestar.types import HTTPScope, Receive
 from msgspec import UNSET, UnsetType
 
+from kvorum.errors import Rejected
 from kvorum.mvcc.command import DELETE_KEYS_MAX, DeleteOp
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.query import KeyRange, RangePage
@@ -121,10 +122,16 @@ class RangeApi:
         return Answer(200, _encode(body))
 
     async def _is_more(self, keys: KeyRange, outcome: Outcome, limit: int) -> bool:
-        """Whether keys are left; this node has applied the deletion at least."""
+        """Whether keys are left; this node has applied the deletion at least.
+
+        If it has stopped serving since, there may be: the deletion itself is no failure.
+        """
         if not limit or outcome.changed < limit:
             return False
-        left = await self._service.range(outcome.request_id, keys, limit=1, stale=True)
+        try:
+            left = await self._service.range(outcome.request_id, keys, limit=1, stale=True)
+        except Rejected:
+            return True
         return bool(left.page.items)
 
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar.types import ASGIApp
 
-from kvorum.errors import InvalidRequest, NoLeader, OutcomeUnknown
-from kvorum.mvcc.command import Compact, DeleteOp, LeaseGrant
+from kvorum.errors import InvalidRequest, NoLeader, OutcomeUnknown, Rejected
+from kvorum.mvcc.command import Command, Compact, DeleteOp, LeaseGrant
+from kvorum.mvcc.outcome import Outcome
 from kvorum.mvcc.query import KeyRange
 from kvorum.rest.cursor import new_cursor, parse_cursor
 from kvorum.rest.openapi.document import openapi_document
@@ -269,6 +270,22 @@ async def test_a_limited_deletion_tells_whether_keys_are_left(app: ASGIApp) -> N
         (2, False),
         (0, False),
     ]
+
+
+async def test_what_was_deleted_is_told_by_a_node_that_serves_no_more(
+    app: ASGIApp, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(app, "a1", "a2")
+    append = service.append
+
+    def append_and_stop(*commands: Command) -> list[Outcome]:
+        outcomes = append(*commands)
+        service.raised = Rejected("this node stopped serving")
+        return outcomes
+
+    monkeypatch.setattr(service, "append", append_and_stop)
+    reply = await delete(app, b"?prefix=a&limit=2")
+    assert (reply.status, reply.json["deleted"], reply.json["more"]) == (200, 2, True)
 
 
 @pytest.mark.parametrize("query", [b"", b"?prefix=", b"?start=&end=", b"?all=false", b"?limit=1"])
