@@ -15,7 +15,7 @@ from kvorum.storage.fs import OsFileSystem
 from kvorum.telemetry.logs import configure_logs
 
 _WELCOME = """\
-kvorum: {name}
+kvorum: node {name}
   clients      {url}  (in a browser: {url}/swagger/index.html)
   other nodes  {peers}
   data         {data_dir}
