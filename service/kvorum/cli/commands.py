@@ -23,8 +23,8 @@ class CommandParser(ArgumentParser):
 
     takes_command_line = False
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **options)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
 
     def parse_known_args(  # type: ignore[override]  # the base has overloads, with one body
         self, args: Sequence[str] | None = None, namespace: Namespace | None = None

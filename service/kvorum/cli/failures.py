@@ -1,11 +1,10 @@
-"""How a command that asks a cluster ends when it goes wrong: exit code, and words or JSON."""
+"""How a command ends when what it asked of a cluster goes wrong: exit code, and words or JSON."""
 
 import re
 
-import msgspec
-
 from kvorum.cli.console import Console
 from kvorum.cli.exits import Exit
+from kvorum.cli.failed import CommandFailed, tell_as_json, tell_failure
 from kvorum.client.errors import (
     ClientError,
     Compacted,
@@ -17,6 +16,8 @@ from kvorum.client.errors import (
     OutcomeUnknown,
     PreconditionFailed,
 )
+
+__all__ = ["CommandFailed", "exit_of", "report"]
 
 _CODES: tuple[tuple[type[ClientError], Exit], ...] = (
     (NotFound, Exit.NOT_FOUND),
@@ -37,15 +38,6 @@ _HINTS: tuple[tuple[type[ClientError], str], ...] = (
 )
 
 
-class CommandFailed(Exception):
-    """The command ends here; the text says why and what to do. ``fields`` go into the JSON."""
-
-    def __init__(self, code: int, text: str, **fields: object) -> None:
-        super().__init__(text)
-        self.code = code
-        self.fields = fields
-
-
 def exit_of(error: ClientError) -> Exit:
     """What a script may conclude."""
     for kind, code in _CODES:
@@ -56,19 +48,20 @@ def exit_of(error: ClientError) -> Exit:
 
 def report(error: ClientError | CommandFailed, console: Console, *, as_json: bool) -> int:
     """Tells on stderr; returns the exit code."""
-    code = error.code if isinstance(error, CommandFailed) else exit_of(error)
+    if isinstance(error, CommandFailed):
+        return tell_failure(error, console, as_json=as_json)
+    code = exit_of(error)
     if as_json:
-        told = {"error": _text(error), "kind": _kind(error), "exitCode": int(code)}
-        console.warn(msgspec.json.encode(told | _fields(error)).decode())
+        tell_as_json(console, _text(error), _kind(error), code, _fields(error))
         return code
     console.warn(f"kvorum: {_text(error)}")
-    for hint in (hint for kind, hint in _HINTS if isinstance(error, kind)):
+    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
+    if hint:
         console.warn(f"  {hint}")
-        break
     return code
 
 
-def _text(error: ClientError | CommandFailed) -> str:
+def _text(error: ClientError) -> str:
     if isinstance(error, PreconditionFailed):
         return f"not done: {_present(error.mod_revision)}"
     return str(error) or type(error).__name__
@@ -81,19 +74,13 @@ def _present(mod_revision: int) -> str:
     return f"the key exists, and was last changed at revision {mod_revision}"
 
 
-def _kind(error: ClientError | CommandFailed) -> str:
-    """``NotFound`` → ``not-found``; of the command line's own failures their code's name."""
-    if isinstance(error, CommandFailed):
-        return (
-            error.code.name.lower().replace("_", "-") if isinstance(error.code, Exit) else "other"
-        )
+def _kind(error: ClientError) -> str:
+    """``NotFound`` → ``not-found``."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
 
 
-def _fields(error: ClientError | CommandFailed) -> dict[str, object]:
+def _fields(error: ClientError) -> dict[str, object]:
     match error:
-        case CommandFailed():
-            return error.fields
         case PreconditionFailed():
             return {"modRevision": error.mod_revision}
         case Compacted():

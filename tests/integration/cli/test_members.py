@@ -146,7 +146,7 @@ class TestEndpoints:
     def test_all_unreachable_says_what_to_try(self) -> None:
         with dead_endpoint() as dead, dead_endpoint() as other:
             run = kvorum("member list", f"{dead},{other}")
-        assert run.code == 1
+        assert run.code == 5
         assert f"kvorum: {dead} cannot be reached: Connection refused" in run.err
         assert f"{other} cannot be reached" in run.err
         assert run.err.count("Is a node running there, and is that its REST_ADDRESS?") == 1
@@ -158,7 +158,7 @@ class TestEndpoints:
         with serving(app) as port:
             other = f"http://127.0.0.1:{port}"
             alone = kvorum("member remove Node-3", other)
-            assert (alone.code, alone.out) == (1, "")
+            assert (alone.code, alone.out) == (5, "")
             assert alone.err == f"kvorum: {other} cannot do it now: no leader is known\n"
             assert kvorum("member remove Node-3", f"{other},{endpoint}").code == 0
         assert len(service.membership.members) == 2
@@ -206,7 +206,7 @@ class TestBrokenAnswers:
     ) -> None:
         with answering(b"") as broken:
             run = kvorum("member remove Node-3", f"{broken},{endpoint}")
-        assert run.code == 1
+        assert run.code == 6
         assert "did not answer properly" in run.err
         assert "The change may or may not have been made: `kvorum member list`" in run.err
         assert len(service.membership.members) == 3
@@ -216,16 +216,37 @@ class TestBrokenAnswers:
             assert kvorum("member list", f"{broken},{endpoint}").code == 0
 
     @pytest.mark.parametrize(
-        ("answer", "words"),
+        ("answer", "code", "words"),
         [
-            (b"\x00\x00\x12\x04", "did not answer properly"),
-            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "no answer of a kvorum node"),
-            (b"HTTP/1.1 404 No\r\ncontent-length: 9\r\n\r\nnot here!", "kvorum: not here!"),
-            (b"HTTP/1.1 503 No\r\ncontent-length: 4\r\n\r\nfull", "cannot do it now: full"),
+            (b"\x00\x00\x12\x04", 5, "did not answer properly"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 1, "no answer of a kvorum node"),
+            (b"HTTP/1.1 404 No\r\ncontent-length: 9\r\n\r\nnot here!", 1, "kvorum: not here!"),
+            (b"HTTP/1.1 503 No\r\ncontent-length: 4\r\n\r\nfull", 5, "cannot do it now: full"),
         ],
     )
-    def test_something_else_than_a_node_is_called_that(self, answer: bytes, words: str) -> None:
+    def test_something_else_than_a_node_is_called_that(
+        self, answer: bytes, code: int, words: str
+    ) -> None:
         with answering(answer) as stranger:
             run = kvorum("member list", stranger)
-        assert (run.code, run.out) == (1, "")
+        assert (run.code, run.out) == (code, "")
         assert words in run.err
+
+
+class TestConventions:
+    def test_an_error_as_json(self, endpoint: str) -> None:
+        run = kvorum("member promote Node-1 -o json", endpoint)
+        assert run.code == 1
+        told = json.loads(run.err)
+        assert (told["kind"], told["exitCode"]) == ("failed", 1)
+        assert told["error"].startswith("localhost:8001 is a voter already")
+
+    def test_the_answer_as_it_came(self, endpoint: str) -> None:
+        assert kvorum("member list -o raw", endpoint).out.count("\n") == 1
+
+    def test_a_time_limit(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            run = kvorum("--timeout 50ms member list", f"http://127.0.0.1:{port}")
+        assert run.code == 5
+        assert "did not answer properly: timed out" in run.err

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from kvorum.cli.console import Console
 from kvorum.cli.data.progress import LINES_EVERY_S, _Lines
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed, exit_of, report
+from kvorum.cli.failed import CommandFailed
+from kvorum.cli.failures import exit_of, report
 from kvorum.cli.output import as_fields, columns, json_line, printable, shortened, value_text
 from kvorum.client.errors import (
     ClientError,

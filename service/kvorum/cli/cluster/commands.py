@@ -9,13 +9,13 @@ import msgspec
 from kvorum.cli.cluster.endpoints import MEMBERS, Cluster, Failed, read_members
 from kvorum.cli.cluster.words import after_adding, described, member_table, voters_of
 from kvorum.cli.console import Console
+from kvorum.cli.exits import Exit
+from kvorum.cli.failed import tell_failure
 from kvorum.rest.schemas import LeadershipAnswer, MembersAnswer
-
-DONE, FAILED = 0, 1
 
 
 def run_member(arguments: Namespace, console: Console) -> int:
-    """Exit code: 0 done, 1 refused, failed or called off."""
+    """The exit code; FAILED if it is called off, too."""
     command = {"list": _list, "add": _add, "promote": _promote, "remove": _remove}
     return _run(command[arguments.member_command], arguments, console)
 
@@ -31,11 +31,10 @@ class _Command(Protocol):
 
 def _run(command: _Command, arguments: Namespace, console: Console) -> int:
     try:
-        command(Cluster(arguments.endpoint), arguments, console)
+        command(Cluster(arguments.endpoint, arguments.timeout), arguments, console)
     except Failed as error:
-        console.warn(f"kvorum: {error}")
-        return FAILED
-    return DONE
+        return tell_failure(error, console, as_json=arguments.output == "json")
+    return Exit.DONE
 
 
 def _list(cluster: Cluster, arguments: Namespace, console: Console) -> None:

@@ -11,6 +11,8 @@ from http.client import HTTPConnection, HTTPException
 import msgspec
 
 from kvorum.cli.asking import Endpoint
+from kvorum.cli.exits import Exit
+from kvorum.cli.failed import CommandFailed
 from kvorum.rest.schemas import MembersAnswer
 
 MEMBERS = "/cluster/members"
@@ -26,8 +28,11 @@ _HINT = (
 )
 
 
-class Failed(Exception):
-    """The command ends with exit code 1; the text says why, for people."""
+class Failed(CommandFailed):
+    """The command ends; the text says why, for people."""
+
+    def __init__(self, text: str, code: Exit = Exit.FAILED) -> None:
+        super().__init__(code, text)
 
 
 class _Unavailable(Exception):
@@ -41,8 +46,10 @@ class _Unreachable(_Unavailable):
 class Cluster:
     """A cluster, by some of its nodes."""
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], timeout_s: float | None = None) -> None:
+        """``timeout_s``: for each endpoint to answer; None: as long as it takes by itself."""
         self._endpoints = endpoints
+        self._timeout_s = timeout_s
 
     def ask(self, method: str, path: str, body: object = None) -> bytes:
         """The first endpoint's answer that is one; raises :class:`Failed`."""
@@ -62,13 +69,13 @@ class Cluster:
         refusals: list[_Unavailable] = []
         for endpoint in self._endpoints:
             try:
-                answer = _exchange(endpoint, method, path, body)
+                answer = _exchange(endpoint, method, path, body, self._timeout_s)
             except _Unavailable as error:
                 refusals.append(error)
             else:
                 yield answer
         if len(refusals) == len(self._endpoints):
-            raise Failed(_all_of(refusals))
+            raise Failed(_all_of(refusals), Exit.UNAVAILABLE)
 
 
 def _all_of(refusals: Sequence[_Unavailable]) -> str:
@@ -86,12 +93,14 @@ def read_members(body: bytes) -> MembersAnswer:
         raise Failed(f"this is no answer of a kvorum node: {error}") from error
 
 
-def _exchange(endpoint: Endpoint, method: str, path: str, body: object) -> bytes:
-    connection = HTTPConnection(endpoint.host, endpoint.port, timeout=_CONNECT_S)
+def _exchange(
+    endpoint: Endpoint, method: str, path: str, body: object, timeout_s: float | None
+) -> bytes:
+    connection = HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_s or _CONNECT_S)
     try:
         _connect(connection, endpoint)
         assert connection.sock is not None, "it is connected"
-        connection.sock.settimeout(_READ_S if method == "GET" else _CHANGE_S)
+        connection.sock.settimeout(timeout_s or (_READ_S if method == "GET" else _CHANGE_S))
         status, answer = _answer(connection, endpoint, method, path, body)
     finally:
         connection.close()
@@ -125,7 +134,8 @@ def _answer(
         if method == "GET":
             raise _Unreachable(what) from error
         raise Failed(
-            f"{what}. The change may or may not have been made: `kvorum member list` shows it."
+            f"{what}. The change may or may not have been made: `kvorum member list` shows it.",
+            Exit.UNKNOWN,
         ) from error
 
 

@@ -9,7 +9,7 @@ from kvorum.cli.console import Console
 from kvorum.cli.data.session import asks
 from kvorum.cli.data.values import as_python, from_word
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import json_line, printable
 from kvorum.cli.signals import ending_in_order
 from kvorum.client import Client

@@ -16,7 +16,7 @@ from kvorum.cli.data.progress import Progress, progress
 from kvorum.cli.data.session import asks
 from kvorum.cli.data.values import STANDARD_INPUT
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import json_block, printable
 from kvorum.cli.signals import ending_in_order
 from kvorum.client import Client

@@ -9,7 +9,7 @@ from typing import BinaryIO, TextIO
 from kvorum.cli.data.formats import Entry, Unreadable, Wrong, format_of, read_entries
 from kvorum.cli.data.values import STANDARD_INPUT
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 
 CLAIMS = ("_locks/", "_elections/")
 """Keys of locks and elections: without their leases they would be held for ever."""

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 
 SUFFIX = ".kvorum-import"
 FAILURES_KEPT = 1000

@@ -20,7 +20,7 @@ from kvorum.cli.data.importer import Importer
 from kvorum.cli.data.progress import progress
 from kvorum.cli.data.session import endpoints_of, reporting, timeout_of
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import json_block, json_line, printable, shortened
 from kvorum.cli.signals import ending_in_order
 from kvorum.client import Client

@@ -8,7 +8,8 @@ from kvorum.cli.console import Console
 from kvorum.cli.data.session import asks
 from kvorum.cli.data.values import as_python, from_word, given
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed, report
+from kvorum.cli.failed import CommandFailed
+from kvorum.cli.failures import report
 from kvorum.cli.output import (
     as_fields,
     columns,

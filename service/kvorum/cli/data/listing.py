@@ -9,7 +9,7 @@ from kvorum.cli.console import Console
 from kvorum.cli.data.keys import HEADINGS, row_of
 from kvorum.cli.data.session import asks
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import as_fields, columns, json_line, printable, shortened
 from kvorum.client import Client
 from kvorum.client.model import KeyValue

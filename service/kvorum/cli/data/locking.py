@@ -11,7 +11,7 @@ from types import FrameType
 from kvorum.cli.console import Console
 from kvorum.cli.data.session import asks
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import json_line, printable
 from kvorum.cli.signals import FORWARDED, ending_in_order, handling, reaches_children
 from kvorum.client import Client

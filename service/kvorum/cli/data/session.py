@@ -6,7 +6,8 @@ from functools import wraps
 
 from kvorum.cli.console import Console
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed, report
+from kvorum.cli.failed import CommandFailed
+from kvorum.cli.failures import report
 from kvorum.client import Client
 from kvorum.client.errors import ClientError
 

@@ -11,7 +11,7 @@ from kvorum.cli.data.session import asks
 from kvorum.cli.data.txn_syntax import TxnSyntaxError, parse_txn
 from kvorum.cli.data.values import STANDARD_INPUT
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import as_fields, json_block, printable, value_text
 from kvorum.client import Client
 from kvorum.client.model import OpResult, TxnResult

@@ -12,7 +12,7 @@ import msgspec
 
 from kvorum.cli.console import Console
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.client.model import JSON_TYPE
 
 BYTES_TYPE = "application/octet-stream"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from kvorum.cli.console import Console
 from kvorum.cli.data.session import asks
 from kvorum.cli.exits import Exit
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import as_fields, json_line, printable, value_text
 from kvorum.cli.signals import ending_in_order
 from kvorum.client import Client

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kvorum.cli.data.file_writing import lines_of
 from kvorum.cli.data.formats import Entry, Unreadable, Wrong, format_of, read_entries
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.client.model import KeyValue
 
 

@@ -13,7 +13,7 @@ from kvorum.cli.data.batching import BATCH_BYTES_MAX, Batch, batches
 from kvorum.cli.data.formats import Entry
 from kvorum.cli.data.import_state import Failure, ImportState, Job, load_state, save_state
 from kvorum.cli.data.importer import Importer
-from kvorum.cli.failures import CommandFailed
+from kvorum.cli.failed import CommandFailed
 from kvorum.client import Client
 from kvorum.client.errors import ClientError, Full, InvalidRequest, Unavailable
 from kvorum.client.txn import Put
