@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvorum.errors import SnapshotDamaged
-from kvorum.mvcc import frozen_map, history, ordered, snapshot
+from kvorum.mvcc import frozen_map, history, history_segment, ordered, snapshot
 from kvorum.mvcc.command import (
     UNSTAMPED,
     Command,
@@ -47,21 +47,22 @@ PUTS = st.builds(
     TEXT,
     ATTRIBUTES,
 )
+
+
+def txn(request_id: str, puts: frozenset[bytes], start: bytes, lease: str, first: bool) -> Txn:
+    """Puts, and deletes of two keys, of which some may be the same."""
+    ops: list[PutOp | DeleteOp] = [PutOp(key, b"4", lease=lease) for key in sorted(puts)]
+    ops.insert(0 if first else len(ops), DeleteOp(start, start + b"\xff", limit=2))
+    return Txn(request_id, (), tuple(ops))
+
+
 TXNS = st.builds(
-    lambda request_id, puts, lease, start: Txn(
-        request_id,
-        (),
-        (
-            *(PutOp(key, b"4", lease=lease) for key in sorted(puts)),
-            DeleteOp(start, start + b"\xff", limit=2)
-            if start not in puts
-            else PutOp(b"other", b""),
-        ),
-    ),
+    txn,
     IDS,
     st.frozensets(KEY, max_size=4),
-    st.sampled_from(["", "", "l1"]),
     st.sampled_from([b"k1", b"j", b"k"]),
+    st.sampled_from(["", "", "l1"]),
+    st.booleans(),
 )
 COMMANDS = st.one_of(
     PUTS,
@@ -109,7 +110,8 @@ def _small_blocks() -> Iterator[None]:
         patch.object(snapshot, "BLOCK_ITEMS", 3),
         patch.object(frozen_map, "READ_ITEMS", 2),
         patch.multiple(ordered, CHUNK_KEYS=4, _LOADED_KEYS=3, _SHORT_KEYS=1),
-        patch.multiple(history, SEGMENT_EVENTS=4, _SHIFT=2, SWEEP_EVENTS=2),
+        patch.multiple(history, SEGMENT_BYTES=1000, SWEEP_EVENTS=2, _STRIDE=2),
+        patch.object(history_segment, "FEW_EVENTS", 1),
     ):
         yield
 

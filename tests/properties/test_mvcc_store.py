@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvorum.errors import Compacted, FutureRevision
-from kvorum.mvcc import history, ordered
+from kvorum.mvcc import history, history_segment, ordered
 from kvorum.mvcc.digest import PRIME, combine, event_factor, record_digest
-from kvorum.mvcc.history import EVENT_BYTES, FIRST_EVENT
+from kvorum.mvcc.history import EVENT_BYTES
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.record import Event, Record
 from kvorum.mvcc.store import Store
@@ -27,7 +27,8 @@ BYTES_MAX = 1 << 40
 def _small_parts() -> Iterator[None]:
     with (
         patch.multiple(ordered, CHUNK_KEYS=4, _LOADED_KEYS=3, _SHORT_KEYS=1),
-        patch.multiple(history, SEGMENT_EVENTS=4, _SHIFT=2, SWEEP_EVENTS=2, _STRIDE=2),
+        patch.multiple(history, SEGMENT_BYTES=4 * EVENT_BYTES, SWEEP_EVENTS=2, _STRIDE=2),
+        patch.object(history_segment, "FEW_EVENTS", 1),
     ):
         yield
 
@@ -38,7 +39,6 @@ class Model:
     def __init__(self) -> None:
         self.states: dict[int, dict[bytes, Record]] = {0: {}}
         self.events: list[tuple[Event, int]] = []  # with their times
-        self.forgotten = FIRST_EVENT
         self.revision = self.compacted_revision = self.time_ms = 0
 
     @property
@@ -47,8 +47,8 @@ class Model:
 
     def run(self, step: Step) -> None:
         match step:
-            case Write(puts, deletes):
-                self.write(puts, deletes)
+            case Write(puts, deletes, deletes_first):
+                self.write(puts, deletes, deletes_first)
             case Tick(ms):
                 self.time_ms += ms
             case Compact(part):
@@ -64,17 +64,20 @@ class Model:
                 self.revision += bump
                 self.forget(self.revision)
 
-    def write(self, puts: dict[bytes, Record], deletes: list[bytes]) -> None:
+    def write(self, puts: dict[bytes, Record], deletes: list[bytes], deletes_first: bool) -> None:
+        changes: list[tuple[bytes, Record | None]] = [*puts.items()]
+        gone: list[tuple[bytes, Record | None]] = [(key, None) for key in deletes]
         now = dict(self.present)
         revision, events = self.revision + 1, []
-        for key, put in puts.items():
-            old = now.get(key)
-            created, version = (old.create_revision, old.version + 1) if old else (revision, 1)
-            new = Record(put.value, created, revision, version, put.lease, put.content_type)
-            now[key] = new
-            events.append(Event(revision, key, new, old))
-        olds = [(key, now.pop(key, None)) for key in deletes]
-        events += [Event(revision, key, None, old) for key, old in olds if old is not None]
+        for key, put in [*gone, *changes] if deletes_first else [*changes, *gone]:
+            old = now.pop(key, None)
+            if put is not None:
+                created, version = (old.create_revision, old.version + 1) if old else (revision, 1)
+                new = Record(put.value, created, revision, version, put.lease, put.content_type)
+                now[key] = new
+                events.append(Event(revision, key, new, old))
+            elif old is not None:
+                events.append(Event(revision, key, None, old))
         if events:
             self.revision = revision
             self.states[revision] = now
@@ -83,9 +86,7 @@ class Model:
     def forget(self, revision: int) -> None:
         if revision > self.compacted_revision:
             self.compacted_revision = revision
-            left = [(event, ms) for event, ms in self.events if event.revision > revision]
-            self.forgotten += len(self.events) - len(left)
-            self.events = left
+            self.events = [(event, ms) for event, ms in self.events if event.revision > revision]
 
     def size_bytes(self) -> int:
         return sum(
@@ -97,15 +98,14 @@ class Model:
         """By its definition."""
         records = sum(record_digest(crc32(key), record) for key, record in self.present.items())
         past = 0
-        for number, (event, time_ms) in enumerate(self.events, start=self.forgotten):
+        for number, (event, time_ms) in enumerate(self.events):
             digests = [
                 0 if record is None else record_digest(crc32(event.key), record)
                 for record in (event.record, event.previous)
             ]
-            past += (digests[0] - digests[1]) * event_factor(number, event.revision, time_ms)
-        end = self.forgotten + len(self.events)
-        parts = (self.forgotten, end, self.compacted_revision)
-        return combine(records % PRIME, past % PRIME, *parts)
+            place = sum(one.revision == event.revision for one, _ in self.events[:number])
+            past += (digests[0] - digests[1]) * event_factor(event.revision, place, time_ms)
+        return combine(records % PRIME, past % PRIME, self.compacted_revision)
 
 
 def after(log: list[Step]) -> tuple[Store, Model]:
@@ -128,7 +128,6 @@ def test_the_present_agrees_with_the_model(log: list[Step]) -> None:
     assert store.history_revisions == model.revision - model.compacted_revision
     assert store.history_bytes == model.size_bytes()
     assert store.oldest_event_ms == (model.events[0][1] if model.events else None)
-    assert (store.first_event, store.event_count) == (model.forgotten, len(model.events))
 
 
 def readable(model: Model) -> dict[int, dict[bytes, Record]]:
@@ -214,11 +213,11 @@ def test_forgetting_gives_the_memory_back(log: list[Step]) -> None:
     for key, _record in list(store):
         store.delete(key)
     store.compact(store.revision)
-    for _ in range(store.first_event):
+    for _ in log:
         store.evict(0, 0, 0)
     kept = store._history
-    assert len(kept._segments) == 1
-    assert sum(map(len, kept._newest)) == len(kept.gone) == store.history_bytes == 0
+    assert [segment.entries for segment in kept._segments] == [[]]
+    assert sum(map(len, kept._deleted)) == len(kept.gone) == store.history_bytes == 0
     assert kept.digest == store._sum == store.size_bytes == len(store._keys) == 0
 
 

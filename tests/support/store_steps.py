@@ -15,6 +15,7 @@ class Write(Struct, frozen=True):
 
     puts: dict[bytes, Record]
     deletes: list[bytes]
+    deletes_first: bool = False
 
 
 class Tick(Struct, frozen=True):
@@ -48,7 +49,9 @@ def steps(keys: Sequence[bytes]) -> SearchStrategy[list[Step]]:
     write = st.one_of(
         st.builds(Write, st.dictionaries(key, put, min_size=1, max_size=1), st.just([])),
         st.builds(Write, st.just({}), st.lists(key, min_size=1, max_size=1)),
-        st.builds(Write, st.dictionaries(key, put, max_size=6), st.lists(key, max_size=6)),
+        st.builds(
+            Write, st.dictionaries(key, put, max_size=6), st.lists(key, max_size=6), st.booleans()
+        ),
     )
     other = st.one_of(
         st.builds(Tick, st.integers(1, 5)),
@@ -62,8 +65,8 @@ def steps(keys: Sequence[bytes]) -> SearchStrategy[list[Step]]:
 
 def run(store: Store, step: Step) -> None:
     match step:
-        case Write(puts, deletes):
-            _write(store, puts, deletes)
+        case Write(puts, deletes, deletes_first):
+            _write(store, puts, deletes, deletes_first)
         case Tick(ms):
             store.time_ms += ms
         case Compact(part):
@@ -74,7 +77,9 @@ def run(store: Store, step: Step) -> None:
             store.rebase(bump)
 
 
-def _write(store: Store, puts: dict[bytes, Record], deletes: list[bytes]) -> None:
+def _write(
+    store: Store, puts: dict[bytes, Record], deletes: list[bytes], deletes_first: bool
+) -> None:
     """In one step if it is one, as the state machine does."""
     if len(puts) + len(deletes) == 1:
         for key, put in puts.items():
@@ -82,13 +87,18 @@ def _write(store: Store, puts: dict[bytes, Record], deletes: list[bytes]) -> Non
         for key in deletes:
             before = store.revision
             assert store.delete(key) in {None, before + 1}
-        return
-    if not puts and not any(store.get(key) for key in deletes):
-        return
-    revision = store.next_revision()
-    for key, put in puts.items():
-        old = store.get(key)
-        assert store.put_at(revision, key, put.value, put.lease, put.content_type) is old
-    for key in deletes:
+    elif puts or any(store.get(key) for key in deletes):
+        revision = store.next_revision()
+        if deletes_first:
+            _delete_at(store, revision, deletes)
+        for key, put in puts.items():
+            old = store.get(key)
+            assert store.put_at(revision, key, put.value, put.lease, put.content_type) is old
+        if not deletes_first:
+            _delete_at(store, revision, deletes)
+
+
+def _delete_at(store: Store, revision: int, keys: list[bytes]) -> None:
+    for key in keys:
         old = store.get(key)
         assert store.delete_at(revision, key) is old

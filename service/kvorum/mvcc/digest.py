@@ -26,7 +26,7 @@ _INDEX = 0x2510E527
 _TIME = 0x1B05688D
 _STATUS = 0x1F83D9AB
 _CHANGED = 0x1B8A4E2D
-_NUMBER = 0x3E6C53B5
+_PLACE = 0x3E6C53B5
 _REVISION = 0x1D8AF6C7
 _FOLD = 0x9E3779B97F4A7C15
 _BOUNDARY = 0x5BE0CD19
@@ -61,14 +61,14 @@ def _with_attributes(contents: int, record: Record) -> int:
     return crc32(attributes.encode(), contents ^ _BOUNDARY)
 
 
-def event_factor(number: int, revision: int, time_ms: int) -> int:
-    """What the digest of an event is multiplied by: its place in history.
+def event_factor(revision: int, place: int, time_ms: int) -> int:
+    """What the digest of an event is multiplied by; ``place`` counts the events of a revision.
 
     The digest of an event is what the sum over all records grew by with it. So of a record that
-    came and went in between, one summand has its digest with the place of its coming, another
+    came and went in between, one summand has its digest with the factor of its coming, another
     takes it off with that of its going.
     """
-    return number * _NUMBER + revision * _REVISION + time_ms
+    return revision * _REVISION + place * _PLACE + time_ms
 
 
 def outcome_digest(outcome: Outcome, index: int) -> int:

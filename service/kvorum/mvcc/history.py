@@ -1,109 +1,70 @@
 """The past of the store: what changed at which revision, and what was there before.
 
-Events lie in segments in the order of their numbers, which count all events of the store's
-life from 1. A segment grows at its end and is never changed otherwise, so frozen views share it.
-Each event knows the number of the one before of the same key, and the newest number of each key
-is found by the key: so one walks from change to change.
+Every revision has at least one event; those of one revision stand in their order. What a key held
+before is found by going from event to event: each has the record it replaced, and that one knows
+the revision that made it.
 
-Beside each event stand the sums of what came before it, of bytes and of digests. What any window
-has of them is a difference, so to forget takes little time however much it is. Memory is given
-back later by :meth:`History.sweep`, some thousand events at a time, so that nobody is held up.
+Revisions lie in segments. Beside each stand the sums of what came before it, of bytes and of
+digests: what any window has of them is a difference, so to forget takes little time however much
+it is. The memory is given back later by :meth:`History.sweep`, a segment at a time and not too
+many at once, so that nobody is held up.
 """
 
-from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from operator import attrgetter
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Final
 from zlib import crc32
 
 from kvorum.mvcc.digest import PRIME, event_factor
+from kvorum.mvcc.history_segment import Segment
 from kvorum.mvcc.ordered import OrderedKeys
-from kvorum.mvcc.record import Event
+from kvorum.mvcc.record import Event, Record
 
-SEGMENT_EVENTS: Final = 1024
-_SHIFT: Final = SEGMENT_EVENTS.bit_length() - 1
-EVENT_BYTES: Final = 300
+EVENT_BYTES: Final = 256
 """What an event takes in memory beside its key and the value it replaced, roughly."""
+SEGMENT_BYTES: Final = 1024 * EVENT_BYTES
+"""A segment that has so many is complete; it is let go of as a whole."""
 SWEEP_EVENTS: Final = 4096
 """Forgotten events whose memory is given back at a time; more if more come than that."""
-FIRST_EVENT: Final = 1
-_NONE: Final = 0
 _STRIDE: Final = 64
-"""How many changes of one key are looked through from either side in turn."""
-
-_revision = attrgetter("revision")
-
-
-class _Segment:
-    """Events with numbers from ``start`` up to, but without, ``stop``.
-
-    ``earlier``: the number of the event before of the same key, 0 if there was none. ``times``:
-    log times of their batches. ``sizes`` and ``digests``: sums of all events before each.
-    """
-
-    __slots__ = ("digests", "earlier", "events", "sizes", "start", "stop", "times")
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self.stop = (start >> _SHIFT) + 1 << _SHIFT
-        self.events: list[Event] | tuple[Event, ...] = []
-        self.earlier: list[int] | array[int] = []
-        self.times: list[int] | array[int] = []
-        self.sizes: list[int] | array[int] = []
-        self.digests: list[int] | tuple[int, ...] = []
-
-    def complete(self) -> None:
-        """Nothing will be added: make it small, and nothing that the garbage collector sees."""
-        self.events = tuple(self.events)
-        self.earlier = array("Q", self.earlier)
-        self.times = array("Q", self.times)
-        self.sizes = array("Q", self.sizes)
-        self.digests = tuple(self.digests)
+"""Changes of one key that are looked through from either side in turn."""
 
 
 class History:
-    """Events after ``compacted_revision``; numbers from ``first`` up to, but without, ``end``.
+    """Events of the revisions above ``compacted_revision`` up to ``newest``.
 
-    ``gone`` are the keys that do not exist any more but have events here.
+    ``gone`` are the keys that do not exist any more but were deleted here.
     """
 
     __slots__ = (
+        "_added",
+        "_deleted",
         "_digest",
         "_first_digest",
         "_first_size",
-        "_last",
+        "_full_size",
         "_mask",
-        "_newest",
         "_segments",
         "_size",
-        "_swept",
-        "_swept_end",
+        "_starts",
         "compacted_revision",
-        "end",
-        "first",
         "gone",
+        "newest",
     )
 
-    def __init__(
-        self, shards: int, *, first: int = FIRST_EVENT, compacted_revision: int = 0
-    ) -> None:
-        """Empty; its first event will have the number ``first``; ``shards`` is a power of two."""
-        self._mask = shards - 1
-        self._newest: list[dict[bytes, int]] = [{} for _ in range(shards)]
-        self._last = _Segment(first)
-        self._segments = {first >> _SHIFT: self._last}
-        self._size = self._first_size = 0  # sums before ``end`` and before ``first``
+    def __init__(self, shards: int, *, compacted_revision: int = 0) -> None:
+        """Empty; ``shards`` is a power of two."""
+        self._segments = [Segment(compacted_revision + 1)]
+        self._starts = [compacted_revision + 1]  # of the segments
+        self._size = self._first_size = 0  # sums of all, and of what is forgotten
         self._digest = self._first_digest = 0
-        self._swept = first  # events before it are no more in memory
-        self._swept_end = first  # where the end was at the last sweep
+        self._full_size = SEGMENT_BYTES  # what the sum is when the last segment is complete
+        self._added = 0  # events since the last sweep
+        self._mask = shards - 1
+        self._deleted: list[dict[bytes, int]] = [{} for _ in range(shards)]  # when it was
         self.gone: OrderedKeys[bytes] = OrderedKeys()
-        self.compacted_revision = compacted_revision
-        self.first = self.end = first
-
-    def __len__(self) -> int:
-        return self.end - self.first
+        self.compacted_revision = self.newest = compacted_revision
 
     @property
     def size_bytes(self) -> int:
@@ -118,96 +79,85 @@ class History:
     @property
     def oldest_ms(self) -> int | None:
         """Log time of the oldest event, None if there is none."""
-        if self.first == self.end:
+        if self.compacted_revision == self.newest:
             return None
-        segment = self._segments[self.first >> _SHIFT]
-        return segment.times[self.first - segment.start]
+        segment = self._segment_of(self.compacted_revision + 1)
+        return segment.times[self.compacted_revision + 1 - segment.start]
 
     def add(self, event: Event, shard: int, time_ms: int, change: int) -> None:
-        """The next event, of a key in that shard.
+        """One more event, of the newest revision or the next one, of a key in that shard.
 
         ``change`` is what the sum over all present records grew by with it.
         """
-        number = self.end
-        segment = self._last
-        if number == segment.stop:
-            segment = self._next_segment()
-        self.end = number + 1
-        key, previous, newest = event.key, event.previous, self._newest[shard]
-        earlier = newest.get(key, _NONE)
-        newest[key] = number
-        segment.events.append(event)  # type: ignore[union-attr]  # the last one is no tuple
-        segment.earlier.append(earlier)
-        segment.times.append(time_ms)
-        segment.sizes.append(self._size)
-        segment.digests.append(self._digest)  # type: ignore[union-attr]  # likewise
-        self._digest += change * event_factor(number, event.revision, time_ms)
-        if previous is not None:
-            self._size += EVENT_BYTES + len(key) + len(previous.value)
-            if event.record is None:
-                self.gone.add(key)
+        revision, previous = event.revision, event.previous
+        segment, place = self._segments[-1], 0
+        if revision == self.newest:
+            place = segment.add_more(event)
         else:
-            self._size += EVENT_BYTES + len(key)
-            if earlier != _NONE:
-                self.gone.remove(key)
+            assert revision == self.newest + 1, "a revision without a change"
+            self.newest = revision
+            if self._size >= self._full_size:
+                segment = self._next_segment(revision)
+            segment.entries.append(event)
+            segment.times.append(time_ms)
+            segment.sizes.append(self._size)
+            segment.digests.append(self._digest)
+        self._added += 1
+        self._digest += change * event_factor(revision, place, time_ms)
+        if previous is None:
+            self._size += EVENT_BYTES + len(event.key)
+            deleted = self._deleted[shard]
+            if deleted:
+                self._link(event.key, revision, deleted, segment)
+        else:
+            self._size += EVENT_BYTES + len(event.key) + len(previous.value)
+            if event.record is None:
+                segment.deleted.append(event)
+                self._deleted[shard][event.key] = revision
+                self.gone.add(event.key)
 
     # --- reading -------------------------------------------------------------------------
 
-    def event(self, number: int) -> Event:
-        segment = self._segments[number >> _SHIFT]
-        return segment.events[number - segment.start]
+    def former(
+        self, key: bytes, shard: int, present: Record | None, revision: int
+    ) -> Record | None:
+        """What ``key`` held at ``revision``, which is not forgotten; ``present`` is what it holds.
 
-    def number_after(self, revision: int) -> int:
-        """Number of the first event of a later revision; ``end`` if there is none."""
-        if self.first == self.end:
-            return self.end
-        segment = self._last
-        if not segment.events or segment.events[0].revision > revision:
-            segment = self._last_segment(lambda one: one.events[0].revision <= revision)
-        position = bisect_right(segment.events, revision, key=_revision)
-        return max(self.first, segment.start + position)
-
-    def next_change(self, key: bytes, shard: int, number: int) -> Event | None:
-        """The first event of ``key`` that has this number or a greater one.
-
-        Steps through the changes from the newest one back. A key that has changed very often is
+        Goes through the changes from the newest one back. A key that has changed very often is
         met soon from the other side.
         """
-        place, ahead = self._newest[shard].get(key, _NONE), number
-        if place < number:
-            return None
-        segments = self._segments
+        record = present
+        at = self._deleted[shard].get(key, 0) if record is None else record.mod_revision
+        if at <= revision:
+            return record
+        ahead = self.later(revision)
         while True:
             for _ in range(_STRIDE):
-                segment = segments[place >> _SHIFT]
-                earlier = segment.earlier[place - segment.start]
-                if earlier < number:
-                    return segment.events[place - segment.start]
-                place = earlier
-            for event in self.slice(ahead, ahead + 2 * _STRIDE):
+                segment = self._segment_of(at)
+                record = segment.find(key, at).previous
+                at = segment.links.get((at, key), 0) if record is None else record.mod_revision
+                if at <= revision:
+                    return record
+            for event in islice(ahead, 2 * _STRIDE):
                 if event.key == key:
-                    return event
-            ahead += 2 * _STRIDE
+                    return event.previous
 
-    def last_change(self, key: bytes, shard: int) -> Event | None:
-        """The newest event of ``key``."""
-        number = self._newest[shard].get(key, _NONE)
-        return self.event(number) if number >= self.first else None
-
-    def slice(self, start: int, end: int) -> list[Event]:
-        """Events from number ``start`` up to, but without, ``end``."""
+    def after(self, revision: int, limit: int) -> list[Event]:
+        """Events of later revisions: whole revisions, until there are ``limit`` of them."""
         events: list[Event] = []
-        end = min(end, self.end)
-        while start < end:
-            segment = self._segments[start >> _SHIFT]
-            events += segment.events[start - segment.start : end - segment.start]
-            start = segment.stop
+        for event in self.later(revision):
+            if len(events) >= limit and event.revision != events[-1].revision:
+                break
+            events.append(event)
         return events
+
+    def later(self, revision: int) -> Iterator[Event]:
+        """All events of later revisions."""
+        return (event for event, _time_ms in self._read(revision, self.newest))
 
     def view(self) -> Iterator[tuple[Event, int]]:
         """All events that there are now, with the log times of their batches."""
-        segments = [self._segments[number] for number in self._numbers()]
-        return _read(segments, self.first, self.end)
+        return self._read(self.compacted_revision, self.newest)
 
     # --- forgetting ----------------------------------------------------------------------
 
@@ -217,101 +167,103 @@ class History:
         Events of batches before ``born_min_ms`` are too old, and the oldest are too much for
         ``bytes_max``.
         """
-        number = max(self._older_than(born_min_ms), self._surplus_of(bytes_max))
-        return self.event(number - 1).revision if number > self.first else self.compacted_revision
+        oldest_ms = self.oldest_ms
+        if oldest_ms is None:
+            return self.compacted_revision
+        limit, least = self.compacted_revision, self._size - bytes_max
+        if oldest_ms < born_min_ms:
+            segment = self._last_segment(lambda one: one.times[0] < born_min_ms)
+            limit = segment.start + bisect_left(segment.times, born_min_ms) - 1
+        if self._first_size < least:  # what stays begins where the sum before it is no less
+            segment = self._last_segment(lambda one: one.sizes[0] < least)
+            limit = max(limit, segment.start + bisect_left(segment.sizes, least) - 1)
+        return limit
 
     def forget(self, revision: int) -> None:
         """Let history begin behind ``revision``."""
         if revision <= self.compacted_revision:
             return
         self.compacted_revision = revision
-        self.first = self.number_after(revision)
-        if self.first == self.end:
-            self._first_size, self._first_digest = self._size, self._digest
+        if revision < self.newest:
+            segment = self._segment_of(revision + 1)
+            position = revision + 1 - segment.start
+            self._first_size = segment.sizes[position]
+            self._first_digest = segment.digests[position]
         else:
-            segment = self._segments[self.first >> _SHIFT]
-            position = self.first - segment.start
-            self._first_size, self._first_digest = (
-                segment.sizes[position],
-                segment.digests[position],
-            )
+            self._first_size, self._first_digest = self._size, self._digest
+            self.newest = revision
+            self._next_segment(revision + 1)
 
     def sweep(self) -> None:
         """Give the memory of forgotten events back: a bounded number, but as fast as new ones come.
 
         How far this came changes no answer, so it is no part of the state.
         """
-        room = max(SWEEP_EVENTS, 2 * (self.end - self._swept_end))
-        start, stop = self._swept, min(self.first, self._swept + room)
-        while start < stop:
-            segment = self._segments[start >> _SHIFT]
-            for event in islice(segment.events, start - segment.start, stop - segment.start):
-                self._unlist(event, start)
-                start += 1
-            if start == segment.stop and segment is not self._last:
-                del self._segments[segment.start >> _SHIFT]
-        self._swept, self._swept_end = stop, self.end
+        room = max(SWEEP_EVENTS, 2 * self._added)
+        self._added = 0
+        while room > 0 and len(self._starts) > 1 and self._starts[1] <= self.compacted_revision + 1:
+            segment = self._segments.pop(0)
+            del self._starts[0]
+            room -= segment.event_count
+            for event in segment.deleted:
+                deleted = self._deleted[crc32(event.key) & self._mask]
+                if deleted.get(event.key) == event.revision:
+                    del deleted[event.key]
+                    self.gone.remove(event.key)
 
     def drain(self) -> Iterator[None]:
         """Give everything back to memory in small steps."""
         while self._segments:
-            self._segments.popitem()
+            self._segments.pop()
             yield
-        self._last = _Segment(self.end)
-        for newest in self._newest:
-            newest.clear()
+        for deleted in self._deleted:
+            deleted.clear()
             yield
         yield from self.gone.drain()
 
     # -------------------------------------------------------------------------------------
 
-    def _next_segment(self) -> _Segment:
-        full = self._last
-        full.complete()
-        if self._swept == full.stop:  # nothing of it is left
-            del self._segments[full.start >> _SHIFT]
-        segment = self._last = _Segment(full.stop)
-        self._segments[full.stop >> _SHIFT] = segment
+    def _next_segment(self, revision: int) -> Segment:
+        """Begins with ``revision``; takes the place of one that is empty."""
+        last = self._segments[-1]
+        if last.entries:
+            last.complete()
+        else:
+            self._segments.pop()
+            self._starts.pop()
+        segment = Segment(revision)
+        self._segments.append(segment)
+        self._starts.append(revision)
+        self._full_size = self._size + SEGMENT_BYTES
         return segment
 
-    def _numbers(self) -> range:
-        """Of the segments that hold events; empty if there are none."""
-        return range(self.first >> _SHIFT, (self.end - 1 >> _SHIFT) + 1)
+    def _link(self, key: bytes, revision: int, deleted: dict[bytes, int], segment: Segment) -> None:
+        """The key is there again: note when it went, unless that was at the same revision."""
+        deleted_at = deleted.pop(key, 0)
+        if deleted_at:
+            self.gone.remove(key)
+            if deleted_at < revision:
+                segment.links[revision, key] = deleted_at
 
-    def _last_segment(self, is_before: Callable[[_Segment], bool]) -> _Segment:
-        """The last one of which this holds, as it does of all before; else the first one."""
-        numbers = self._numbers()
-        place = bisect_left(numbers, True, key=lambda n: not is_before(self._segments[n]))
-        return self._segments[numbers[max(0, place - 1)]]
+    def _segment_of(self, revision: int) -> Segment:
+        return self._segments[bisect_right(self._starts, revision) - 1]
 
-    def _older_than(self, born_min_ms: int) -> int:
-        """Number of the first event that is not older."""
-        oldest_ms = self.oldest_ms
-        if oldest_ms is None or oldest_ms >= born_min_ms:
-            return self.first
-        segment = self._last_segment(lambda one: one.times[0] < born_min_ms)
-        return segment.start + bisect_left(segment.times, born_min_ms)
+    def _last_segment(self, is_before: Callable[[Segment], bool]) -> Segment:
+        """Of those that history needs: the last one of which this holds, as of all before it."""
+        first = bisect_right(self._starts, self.compacted_revision + 1) - 1
+        place = bisect_left(
+            self._segments,
+            True,
+            first,
+            key=lambda one: not is_before(one),
+        )
+        return self._segments[max(first, place - 1)]
 
-    def _surplus_of(self, bytes_max: int) -> int:
-        """Number of the first event that may stay if all from it on are to fit."""
-        least = self._size - bytes_max  # the sum before it
-        if self._first_size >= least:
-            return self.first
-        segment = self._last_segment(lambda one: one.sizes[0] < least)
-        return segment.start + bisect_left(segment.sizes, least)
+    def _read(self, after: int, until: int) -> Iterator[tuple[Event, int]]:
+        """Events of revisions above ``after`` up to ``until``, with the times of their batches.
 
-    def _unlist(self, event: Event, number: int) -> None:
-        """Of this event, which is about to go, nothing may be found any more."""
-        key = event.key
-        newest = self._newest[crc32(key) & self._mask]
-        if newest.get(key) == number:
-            del newest[key]
-            if event.record is None:
-                self.gone.remove(key)
-
-
-def _read(segments: Sequence[_Segment], first: int, end: int) -> Iterator[tuple[Event, int]]:
-    """Events with numbers from ``first`` up to, but without, ``end``."""
-    for segment in segments:
-        part = slice(max(0, first - segment.start), end - segment.start)
-        yield from zip(segment.events[part], segment.times[part], strict=True)
+        They are those of now, whatever comes and goes before they are read.
+        """
+        first = max(0, bisect_right(self._starts, after + 1) - 1)
+        segments = self._segments[first : bisect_right(self._starts, until)]
+        return chain.from_iterable(one.events(after, until + 1) for one in segments)

@@ -12,11 +12,7 @@ from kvorum.mvcc.record import Record
 
 
 class Ranges:
-    """Reads of a store's records and history, which must not change meanwhile.
-
-    A former state is named by the number of the first event that came after it: what a key held
-    then is what its next change replaced.
-    """
+    """Reads of a store's records and history, which must not change meanwhile."""
 
     __slots__ = ("_history", "_keys", "_mask", "_shards")
 
@@ -28,11 +24,10 @@ class Ranges:
         self._keys = keys
         self._history = history
 
-    def get(self, key: bytes, number: int) -> Record | None:
-        """What ``key`` held before event ``number``."""
+    def get(self, key: bytes, revision: int) -> Record | None:
+        """What ``key`` held at ``revision``."""
         shard = crc32(key) & self._mask
-        change = self._history.next_change(key, shard, number)
-        return self._shards[shard].get(key) if change is None else change.previous
+        return self._history.former(key, shard, self._shards[shard].get(key), revision)
 
     def items(self, keys: KeyRange, *, reverse: bool) -> Iterator[tuple[bytes, Record]]:
         shards, mask = self._shards, self._mask
@@ -40,26 +35,26 @@ class Ranges:
             yield key, shards[crc32(key) & mask][key]
 
     def former_items(
-        self, keys: KeyRange, number: int, *, reverse: bool
+        self, keys: KeyRange, revision: int, *, reverse: bool
     ) -> Iterator[tuple[bytes, Record]]:
-        """As they were before event ``number``; passes over keys that came since."""
+        """As they were at ``revision``; passes over keys that came since."""
         present = self._keys.between(keys.start, keys.end, reverse=reverse)
         gone = self._history.gone.between(keys.start, keys.end, reverse=reverse)
         first = next(gone, None)
         if first is not None:
             present = merge(present, chain((first,), gone), reverse=reverse)
         for key in present:
-            record = self.get(key, number)
+            record = self.get(key, revision)
             if record is not None:
                 yield key, record
 
     def count(self, keys: KeyRange) -> int:
         return self._keys.count(keys.start, keys.end)
 
-    def former_count(self, keys: KeyRange, number: int) -> int:
-        """Before event ``number``: what came since is taken off, what went is added."""
+    def former_count(self, keys: KeyRange, revision: int) -> int:
+        """At ``revision``: what came since is taken off, what went is added."""
         count = self.count(keys)
-        for event in self._history.slice(number, self._history.end):
+        for event in self._history.later(revision):
             if event.previous is None:
                 count -= event.key in keys
             elif event.record is None:

@@ -58,24 +58,11 @@ class Restore:
             store = self._store.finish()
         except ValueError as error:
             raise SnapshotDamaged(f"the state contradicts itself: {error}") from error
-        found = (
-            len(store),
-            store.size_bytes,
-            len(self._outcomes),
-            len(self._leases),
-            store.event_count,
-        )
-        told = (
-            head.key_count,
-            head.size_bytes,
-            head.outcome_count,
-            head.lease_count,
-            head.event_count,
-        )
+        found = len(store), store.size_bytes, len(self._outcomes), len(self._leases)
+        told = head.key_count, head.size_bytes, head.outcome_count, head.lease_count
         if found != told:
             raise SnapshotDamaged(
-                f"the state has {found} keys, bytes, outcomes, leases and events, "
-                f"but tells of {told}"
+                f"the state has {found} keys, bytes, outcomes and leases, but tells of {told}"
             )
         machine = StateMachine(
             applied_index=head.applied_index,
@@ -95,7 +82,7 @@ class Restore:
         self._head = head
         if head.compacted_revision > head.revision:
             raise ValueError("more is forgotten than there was")
-        store = Store(first_event=head.first_event, compacted_revision=head.compacted_revision)
+        store = Store(compacted_revision=head.compacted_revision)
         store.revision = head.revision
         store.time_ms = head.time_ms
         self._store = StoreRestore(store, self._leases)

@@ -3,8 +3,8 @@
 Version 2, a sequence of MessagePack arrays with a byte before the first::
 
     u8 version (2), [0, applied_index, revision, compacted_revision, time_ms, forgotten_index,
-                     key_count, size_bytes, outcome_count, lease_count, first_event, event_count,
-                     is_full, state_hash, {member: [uid, name]}]
+                     key_count, size_bytes, outcome_count, lease_count, is_full, state_hash,
+                     {member: [uid, name]}]
     [1, [[request_id, status, message, revision, time_ms, changed, index], ...]]  oldest first
     [2, [[id, ttl_ms, deadline_ms], ...]]                                         by id
     [3, [key, ...], [record, ...]]                                                by key
@@ -29,7 +29,6 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from kvorum.mvcc.history import FIRST_EVENT
 from kvorum.mvcc.lease_view import LeaseRow
 from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.members import Introduction
@@ -75,8 +74,6 @@ class Head(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag
     size_bytes: _Count
     outcome_count: _Count
     lease_count: _Count
-    first_event: Annotated[int, Meta(ge=FIRST_EVENT, lt=1 << 62)]
-    event_count: _Count
     is_full: bool
     state_hash: _Count
     members: dict[str, Introduction]

@@ -178,8 +178,6 @@ class StateMachine(StateReads):
             size_bytes=store.size_bytes,
             outcome_count=len(outcomes),
             lease_count=len(self._leases),
-            first_event=store.first_event,
-            event_count=store.event_count,
             is_full=self._quota.is_full,
             state_hash=self.state_hash,
             members=dict(sorted(self._members.introductions.items())),

@@ -16,7 +16,7 @@ from zlib import crc32
 from kvorum.errors import Compacted, FutureRevision
 from kvorum.mvcc.digest import PRIME, combine, overwrite_digest, record_digest
 from kvorum.mvcc.frozen_map import FrozenMap
-from kvorum.mvcc.history import FIRST_EVENT, History
+from kvorum.mvcc.history import History
 from kvorum.mvcc.ordered import OrderedKeys
 from kvorum.mvcc.query import KeyRange, RangePage
 from kvorum.mvcc.ranges import Ranges
@@ -49,10 +49,10 @@ class Store:
         "time_ms",
     )
 
-    def __init__(self, *, first_event: int = FIRST_EVENT, compacted_revision: int = 0) -> None:
+    def __init__(self, *, compacted_revision: int = 0) -> None:
         self._shards: list[dict[bytes, Record]] = [{} for _ in range(SHARDS)]
         self._keys: OrderedKeys[bytes] = OrderedKeys()
-        self._history = History(SHARDS, first=first_event, compacted_revision=compacted_revision)
+        self._history = History(SHARDS, compacted_revision=compacted_revision)
         self._ranges = Ranges(self._shards, self._keys, self._history)
         self._view: StoreView | None = None
         self._sum = 0
@@ -72,18 +72,12 @@ class Store:
     def digest(self) -> int:
         """Of all records and of history (:mod:`kvorum.mvcc.digest`)."""
         history = self._history
-        return combine(
-            self._sum % PRIME,
-            history.digest,
-            history.first,
-            history.end,
-            history.compacted_revision,
-        )
+        return combine(self._sum % PRIME, history.digest, history.compacted_revision)
 
     # --- writing -------------------------------------------------------------------------
 
     def next_revision(self) -> int:
-        """Begin a revision, of which at least one key is to be put or deleted."""
+        """Begin a revision, at which at least one key has to be put or deleted."""
         self.revision += 1
         return self.revision
 
@@ -150,7 +144,7 @@ class Store:
     def get_at(self, key: bytes, revision: int) -> Record | None:
         """What the key held at ``revision``. Raises Compacted and FutureRevision."""
         self._check(revision)
-        return self._ranges.get(key, self._history.number_after(revision))
+        return self._ranges.get(key, revision)
 
     def range(
         self,
@@ -171,8 +165,7 @@ class Store:
             revision, items = self.revision, self._ranges.items(keys, reverse=reverse)
         else:
             self._check(revision)
-            number = self._history.number_after(revision)
-            items = self._ranges.former_items(keys, number, reverse=reverse)
+            items = self._ranges.former_items(keys, revision, reverse=reverse)
         page: list[tuple[bytes, Record]] = []
         size_bytes = 0
         for item in items:
@@ -190,7 +183,7 @@ class Store:
         if revision in (0, self.revision):
             return self._ranges.count(keys)
         self._check(revision)
-        return self._ranges.former_count(keys, self._history.number_after(revision))
+        return self._ranges.former_count(keys, revision)
 
     def events(self, after_revision: int, limit: int) -> Sequence[Event]:
         """What changed after a revision, in order: whole revisions, about ``limit`` events.
@@ -200,12 +193,7 @@ class Store:
         if after_revision >= self.revision:
             return ()
         self._check(after_revision)
-        history = self._history
-        start = history.number_after(after_revision)
-        end = min(start + max(1, limit), history.end)
-        if start == end:
-            return ()
-        return history.slice(start, history.number_after(history.event(end - 1).revision))
+        return self._history.after(after_revision, max(1, limit))
 
     # --- the past ------------------------------------------------------------------------
 
@@ -223,15 +211,6 @@ class Store:
     def history_bytes(self) -> int:
         """What history takes in memory, roughly: replaced values, keys, and something for each."""
         return self._history.size_bytes
-
-    @property
-    def event_count(self) -> int:
-        return len(self._history)
-
-    @property
-    def first_event(self) -> int:
-        """Number of the first event that is not forgotten; the store's first one was 1."""
-        return self._history.first
 
     @property
     def oldest_event_ms(self) -> int | None:
@@ -285,10 +264,6 @@ class Store:
         if event.previous is not None:
             change -= record_digest(crc, event.previous)
         self._history.add(event, crc & _MASK, time_ms, change)
-
-    def last_event(self, key: bytes) -> Event | None:
-        """The newest event of a key."""
-        return self._history.last_change(key, crc32(key) & _MASK)
 
     def freeze(self) -> "StoreView":
         """All as it is now, whatever is written from here on; one at a time."""

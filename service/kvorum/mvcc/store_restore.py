@@ -17,18 +17,19 @@ class StoreRestore:
     event before.
     """
 
-    __slots__ = ("_leases", "_newest", "_open", "_recent", "_store")
+    __slots__ = ("_last", "_leases", "_newest", "_open", "_recent", "_store")
 
     def __init__(self, store: Store, leases: Leases) -> None:
         self._store = store
         self._leases = leases
         self._newest = (store.compacted_revision, 0)  # revision and time of the events until now
+        self._last: dict[bytes, Record | None] = {}  # what events have made of their keys
         self._recent = 0  # present records that history must have an event of
         self._open = 0  # events that make a record which a later event must replace
 
     def add_records(self, keys: Sequence[bytes], records: Sequence[Record]) -> None:
         store = self._store
-        if store.event_count:
+        if self._last:
             raise ValueError("records come after events")
         if len(keys) != len(records):
             raise ValueError(f"{len(keys)} keys have {len(records)} records")
@@ -48,7 +49,7 @@ class StoreRestore:
 
     def finish(self) -> Store:
         """The store, once everything was added."""
-        if self._recent or self._open:
+        if self._recent or self._open or self._newest[0] != self._store.revision:
             raise ValueError("history does not lead to the records")
         self._store.compact(self._store.compacted_revision)  # no arrears of forgetting
         return self._store
@@ -56,33 +57,35 @@ class StoreRestore:
     def _add_event(self, row: EventRow) -> None:
         revision, time_ms, key, kind, record, previous = row
         store = self._store
-        if not (self._newest[0] <= revision <= store.revision) or self._newest[1] > time_ms:
+        newest, newest_ms = self._newest
+        if revision not in {newest, newest + 1} or not newest_ms <= time_ms <= store.time_ms:
             raise ValueError("events are not in order")
-        if revision <= store.compacted_revision or time_ms > store.time_ms:
+        if not store.compacted_revision < revision <= store.revision:
             raise ValueError("an event is not of its time")
         self._newest = (revision, time_ms)
         present = store.get(key)
         if present is not None and present.mod_revision < revision:
             raise ValueError("an event is younger than its key's record")
-        last = store.last_event(key)
-        if last is not None:
-            previous = self._replace(last, previous, present)
+        if key in self._last:
+            previous = self._replaced(self._last[key], previous, present)
         elif previous is not None and previous.mod_revision > store.compacted_revision:
             raise ValueError("an event replaces a record that history does not know")
-        record = self._record_of(Kind(kind), record, present)
+        record = self._last[key] = self._record_of(Kind(kind), record, present)
         if not _can_follow(previous, record, revision):
             raise ValueError("an event does not follow from what was before")
         store.load_event(Event(revision, key, record, previous), time_ms)
 
-    def _replace(self, last: Event, told: Record | None, present: Record | None) -> Record | None:
-        """What the next event of a key replaces, after this one."""
+    def _replaced(
+        self, last: Record | None, told: Record | None, present: Record | None
+    ) -> Record | None:
+        """What the next event of a key replaces, if its last one made this."""
         if told is not None:
             raise ValueError("an event repeats what history knows")
-        if last.record is not None:
-            if last.record is present:
+        if last is not None:
+            if last is present:
                 raise ValueError("a present record was replaced")
             self._open -= 1
-        return last.record
+        return last
 
     def _record_of(self, kind: Kind, told: Record | None, present: Record | None) -> Record | None:
         if (kind is Kind.REPLACED) == (told is None):

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from kvorum.errors import Compacted, FutureRevision
-from kvorum.mvcc.history import EVENT_BYTES, SEGMENT_EVENTS, SWEEP_EVENTS
+from kvorum.mvcc.history import EVENT_BYTES, SEGMENT_BYTES, SWEEP_EVENTS
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
 from kvorum.mvcc.record import Event
 from kvorum.mvcc.store import Record, Store
@@ -60,13 +60,18 @@ def test_size_follows_overwrites_and_deletes() -> None:
 def test_garbage_collector_does_not_see_records() -> None:
     """A collection must not take longer because more keys or events are stored."""
     store = Store()
-    for number in range(1000):
+    for number in range(3000):
         store.put(b"%d" % (number % 800), b"1")
+    store.delete(b"2")
     gc.collect()
     assert not gc.is_tracked(store.get(b"1"))
     assert not any(gc.is_tracked(shard) for shard in store._shards)
-    assert not any(gc.is_tracked(by_key) for by_key in store._history._newest)
+    assert not any(gc.is_tracked(deleted) for deleted in store._history._deleted)
     assert not any(gc.is_tracked(event) for event in store.events(0, 1000))
+    [whole, *_] = store._history._segments
+    assert not gc.is_tracked(whole.entries)
+    assert not gc.is_tracked(whole.digests)
+    assert not any(gc.is_tracked(chunk) for chunk in store._keys._chunks)
 
 
 def test_loading_gives_what_writing_gave() -> None:
@@ -173,7 +178,7 @@ def test_events_come_by_whole_revisions() -> None:
 def test_compacting_forgets_what_was_before() -> None:
     store = small_store()
     store.compact(4)
-    assert (store.compacted_revision, store.history_revisions, store.event_count) == (4, 2, 3)
+    assert (store.compacted_revision, store.history_revisions) == (4, 2)
     assert values(store, 4) == {b"a": b"3"}
     assert len(store.events(4, 100)) == 3
     for ask in (
@@ -235,30 +240,67 @@ def rewind(store: Store, step: int) -> None:
 def test_rebasing_goes_on_later_without_a_past() -> None:
     store = small_store()
     store.rebase(100)
-    assert (store.revision, store.compacted_revision, store.event_count) == (106, 106, 0)
+    assert (store.revision, store.compacted_revision, store.oldest_event_ms) == (106, 106, None)
     assert values(store, 0) == values(store, 106) == {b"b": b"5", b"c": b"5"}
     assert store.put(b"b", b"6") == 107
     assert store.get_at(b"b", 106) == Record(b"5", 5, 5, 1, "lease", "text/plain")
     assert store.oldest_event_ms == 0
 
 
+def test_a_key_that_changed_often_is_found_from_either_side() -> None:
+    store = Store()
+    for number in range(1, 1001):
+        store.put(b"often", b"%d" % number)
+        if number % 10 == 0:
+            store.delete(b"often")
+            store.put(b"seldom-%d" % number, b"1")
+    numbers = {revision: store.get_at(b"often", revision) for revision in range(1, 1201)}
+    expected = 0
+    for revision, record in numbers.items():
+        if revision % 12 in {11, 0}:
+            assert record is None
+        else:
+            expected += 1
+            assert record is not None
+            assert (record.value, record.mod_revision) == (b"%d" % expected, revision)
+
+
+def test_a_revision_of_many_events_is_searched() -> None:
+    store, keys = Store(), [b"%d" % number for number in range(100)]
+    for value in (b"1", b"2", b"3"):
+        revision = store.next_revision()
+        for key in keys:
+            store.put_at(revision, key, value)
+    for key in keys:
+        former = [store.get_at(key, revision) for revision in (1, 2, 3)]
+        assert [record and record.value for record in former] == [b"1", b"2", b"3"]
+
+
+def test_a_revision_without_a_change_is_a_mistake() -> None:
+    store = Store()
+    store.next_revision()
+    with pytest.raises(AssertionError, match="a revision without a change"):
+        store.put(b"a", b"1")
+
+
+SEGMENT_EVENTS = SEGMENT_BYTES // (EVENT_BYTES + 1 + 2) + 1
+
+
 def test_memory_of_the_past_is_given_back_in_bounded_steps() -> None:
-    store, writes = Store(), 3 * SWEEP_EVENTS
-    for number in range(writes):
-        store.put(b"%d" % (number % 5), b"1")
-    store.evict(writes, 0, 1 << 40)  # as after every batch
-    segments = store._history._segments
-    assert len(segments) == writes // SEGMENT_EVENTS + 1
-    store.compact(writes)
-    assert store.history_bytes == store.event_count == 0, "at once"
+    store, segments = Store(), 12
+    for number in range(segments * SEGMENT_EVENTS):
+        store.put(b"%d" % (number % 5), b"22")
+    store.evict(store.revision, 0, 1 << 40)  # as after every batch
+    kept = store._history._segments
+    assert len(kept) == segments
+    store.compact(store.revision)
+    assert store.history_bytes == 0, "at once"
     left = []
-    while len(segments) > 1:
-        left.append(len(segments))
+    while len(kept) > 1:
+        left.append(len(kept))
         store.evict(0, 0, 0)
-    whole, step = writes // SEGMENT_EVENTS, SWEEP_EVENTS // SEGMENT_EVENTS
-    assert left == [whole + 1 - step, whole + 1 - 2 * step]
-    assert len(segments) == 1
-    assert sum(map(len, store._history._newest)) == 0
+    step = SWEEP_EVENTS // SEGMENT_EVENTS + 1
+    assert left == list(range(segments + 1 - step, 1, -step))
 
 
 def test_memory_is_given_back_as_fast_as_writes_come() -> None:
@@ -267,5 +309,29 @@ def test_memory_is_given_back_as_fast_as_writes_come() -> None:
         for number in range(batch):
             store.put(b"%d" % (number % 5), b"1")
         store.evict(10, 0, 1 << 40)
-    assert len(store._history._segments) <= 1 + 2 * batch // SEGMENT_EVENTS
-    assert sum(map(len, store._history._newest)) == 5
+    assert len(store._history._segments) <= 2
+
+
+def test_few_large_values_are_not_kept_for_long() -> None:
+    store, value = Store(), b"x" * (SEGMENT_BYTES // 2)
+    for _ in range(20):
+        store.put(b"k", value)
+        store.evict(2, 0, 1 << 40)
+    assert len(store._history._segments) <= 3
+    store.compact(store.revision)
+    store.evict(0, 0, 0)
+    assert [segment.entries for segment in store._history._segments] == [[]]
+
+
+def test_deleted_keys_are_forgotten_with_their_events() -> None:
+    store = Store()
+    for number in range(100):
+        store.put(b"%d" % number, b"1")
+        store.delete(b"%d" % number)
+    assert len(store._history.gone) == 100
+    store.put(b"7", b"again")
+    assert len(store._history.gone) == 99
+    assert values(store, 15) == {b"7": b"1"}
+    store.compact(store.revision)
+    store.evict(0, 0, 0)
+    assert len(store._history.gone) == sum(map(len, store._history._deleted)) == 0
