@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     )
     history_revisions_max: int = Field(
         100_000,
-        ge=1000,
+        ge=2000,  # more than one entry can make
         le=100_000_000,
         description="How many past revisions can be read and watched.",
     )
