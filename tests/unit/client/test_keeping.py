@@ -1,5 +1,6 @@
 """Time of leases, and the way to a lock, without I/O."""
 
+import json
 from typing import Any
 
 import pytest
@@ -47,6 +48,7 @@ class Cluster:
         self.asked: list[str] = []
         self.waits: list[float] = []
         self.pauses: list[float] = []
+        self.granted: list[str] = []
         self.is_patient = True
         self._claims = list(claims)
 
@@ -76,6 +78,8 @@ class Cluster:
             return None
         assert len(self.asked) < 1000, "it never ends"
         self.asked.append(ask.call.operation)
+        if ask.call.operation == "lease_grant":
+            self.granted.append(json.loads(ask.call.content or b"")["id"])
         if not ask.call.operation.endswith("acquire"):
             lease = ask.call.path.split("/")[-2] if "keepalive" in ask.call.path else "new"
             return LeaseInfo(lease, 9.0, 9.0)
@@ -145,6 +149,9 @@ def test_a_lease_that_ended_meanwhile_is_replaced() -> None:
     wanted = plan(cluster)
     cluster.run(wanted, None)
     assert cluster.asked.count("lease_grant") == 2
+    first, second = cluster.granted
+    assert first != second  # an id that has ended may not be free yet
+    assert wanted.lease == second
 
 
 def test_a_lease_of_the_callers_that_ended_is_an_error() -> None:

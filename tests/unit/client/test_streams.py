@@ -291,6 +291,20 @@ async def test_silence_beyond_two_heartbeats_is_an_end(kind: str, quiet: QuietNo
         assert await asyncio.wait_for(reader, 10) is None
 
 
+async def test_a_quiet_watch_may_be_silent_for_longer_than_an_answer(
+    kind: str, quiet: QuietNode
+) -> None:
+    options: Any = {"timeout_s": 0.5, "attempt_timeout_s": 0.5}
+    client = Client(quiet.url, **options) if kind == "sync" else AsyncClient(quiet.url, **options)
+    async with entered(client), entered(client.watch("k")) as watch:
+        reader = asyncio.create_task(first_of(watch))
+        done, _ = await asyncio.wait((reader,), timeout=1.5)
+        assert not done
+        assert len(quiet.connections) == 1
+        await settled(watch.close())
+        assert await asyncio.wait_for(reader, 10) is None
+
+
 async def test_a_watch_of_a_closed_client_says_so(kind: str) -> None:
     client = make_client(kind, lambda _: ok())
     watch = client.watch("k")
