@@ -33,6 +33,12 @@ class Streams:
         if scope["method"] not in _METHODS:
             return None
         # A name may hold an encoded slash, so there the path as it was sent has to decide.
-        if _OBSERVE.fullmatch(normalize_path(scope["raw_path"].decode("latin-1"))):
+        raw_path = scope["raw_path"]
+        if b"/observe" in raw_path and _OBSERVE.fullmatch(_normal(raw_path.decode("latin-1"))):
             return self.observe
-        return self._plain.get(normalize_path(scope["path"]))
+        return self._plain.get(_normal(scope["path"]))
+
+
+def _normal(path: str) -> str:
+    """As the framework's router sees it; most paths are so already."""
+    return normalize_path(path) if "//" in path or path.endswith("/") else path

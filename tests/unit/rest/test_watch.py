@@ -314,6 +314,15 @@ async def test_head_does_not_stream(app: ASGIApp, service: FakeService) -> None:
     assert service.hub.watchers == 0
 
 
+@pytest.mark.parametrize("path", [b"/watch/", b"//watch", b"/%77atch"])
+async def test_a_path_is_found_by_the_rules_of_the_framework(
+    app: ASGIApp, service: FakeService, path: bytes
+) -> None:
+    assert (await call(app, "HEAD", path + b"?key=k")).status == 200
+    async with streaming(app, path + b"?key=k") as client:
+        assert (await client.event()).event == "opened"
+
+
 async def test_other_methods_are_refused(app: ASGIApp) -> None:
     reply = await call(app, "POST", b"/watch?key=k", body=b"{}")
     assert reply.status == 405
