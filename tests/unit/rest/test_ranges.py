@@ -383,6 +383,15 @@ def test_a_cursor_is_understood_again(
     assert last not in cursor.rest
 
 
+@pytest.mark.parametrize("change", [b"%b!", b"%b=", b"!%b", b"%b\n", b"%b%%"])
+def test_only_the_very_text_is_a_cursor(change: bytes) -> None:
+    """A decoder of base64 passes over characters that are none."""
+    text = new_cursor(7, KeyRange(b"a", b"z"), b"k", reverse=False).encode()
+    parse_cursor(text)
+    with pytest.raises(InvalidRequest, match="cursor"):
+        parse_cursor(change % text)
+
+
 @given(st.binary(max_size=40))
 def test_no_other_text_is_a_cursor(text: bytes) -> None:
     try:
