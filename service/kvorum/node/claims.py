@@ -137,16 +137,23 @@ class Claims:
         """Names that somebody claims, in the order of their quoted form."""
         found: list[str] = []
         everything = prefix_range(self._prefix)
-        start = self._end_of(after) if after else self._prefix
+        start, revision = self._end_of(after) if after else self._prefix, 0
         while len(found) < limit:
             rest = KeyRange(start, everything.end)
             request_id = self._keys.new_request_id()
-            page = (await self._keys.range(request_id, rest, limit=1)).page
-            if not page.items:
+            read = await self._keys.range(
+                request_id, rest, revision=revision, limit=1, stale=revision > 0
+            )
+            revision = read.page.revision  # the others are read from memory, as of the first
+            if not read.page.items:
                 break
-            quoted = page.items[0][0][len(self._prefix) :].rpartition(b"/")[0]
-            found.append(unquote(quoted.decode("ascii", "replace")))
-            start = self._prefix + quoted + b"0"  # right behind "/"
+            key = read.page.items[0][0]
+            quoted, slash, _ = key[len(self._prefix) :].rpartition(b"/")
+            if slash:
+                found.append(unquote(quoted.decode("ascii", "replace")))
+                start = self._prefix + quoted + b"0"  # right behind "/"
+            else:
+                start = key + b"\0"  # somebody put a key here that is no claim
         return tuple(found)
 
     def watch(self, name: str, from_revision: int) -> Watch:

@@ -268,6 +268,14 @@ async def test_a_claim_that_was_put_as_a_key_does_not_break_answers(
         assert (await client.event()).data["leader"]["value"] is None
 
 
+async def test_keys_that_are_no_claims_have_no_names(app: ASGIApp, service: FakeService) -> None:
+    for key in (b"_locks/", b"_locks/x"):
+        assert service.append(Put(service.new_request_id(), key, b"1"))[0].success
+    for name in (b"-", b"z"):
+        await post(app, b"/locks/" + name, b'{"lease":"a"}')
+    assert (await call(app, "GET", b"/locks")).json["names"] == ["-", "z"]
+
+
 async def test_a_name_is_one_segment(app: ASGIApp) -> None:
     for target in (b"/locks/a/b", b"/elections/a/b", b"/elections/a/b/observe"):
         reply = await call(app, "GET", target)
