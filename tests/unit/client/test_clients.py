@@ -414,6 +414,15 @@ async def test_a_closed_client_says_so(kind: str) -> None:
         await settled(client.put("k", 1))
 
 
+async def test_a_call_that_the_closing_overtakes_says_so_too(kind: str) -> None:
+    client = make_client(kind, lambda _: written())
+    http = client._http
+    await settled(http.close() if kind == "sync" else http.aclose())
+    with pytest.raises(ClientClosed):
+        await settled(client.put("k", 1))
+    await settled(client.close())
+
+
 async def test_a_backup_is_a_stream_of_bytes(kind: str) -> None:
     parts = [b"abc", b"def"]
     headers = {

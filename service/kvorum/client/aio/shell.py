@@ -133,6 +133,10 @@ class Shell:
                     reply = await send(step)
                 else:
                     await asyncio.sleep(step.seconds)
+        except RuntimeError as error:
+            if not self._http.is_closed:
+                raise
+            raise ClientClosed("the client was closed meanwhile") from error
         except StopIteration as end:
             value: T = end.value
             return value

@@ -323,7 +323,8 @@ class Client(Shell):
 
         Waits for at most ``wait_s`` (None: for as long as it takes; 0: not at all), then
         :class:`Taken`. It is held under a lease of ``ttl_s`` that is kept alive (``on_lost`` tells
-        that it was not), or under ``lease``, which the caller keeps.
+        that it was not), or under ``lease``, which the caller keeps: by its id alone ``lost`` can
+        never be known.
         """
         return Lock(
             self, name, ttl_s=ttl_s, lease=lease, value=value, wait_s=wait_s, on_lost=on_lost

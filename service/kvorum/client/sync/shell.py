@@ -146,6 +146,10 @@ class Shell:
                     reply = send(step)
                 elif stop.wait(step.seconds):
                     raise ClientClosed("it was closed while a call waited to be repeated")
+        except RuntimeError as error:
+            if not self._http.is_closed:
+                raise
+            raise ClientClosed("the client was closed meanwhile") from error
         except StopIteration as end:
             value: T = end.value
             return value
