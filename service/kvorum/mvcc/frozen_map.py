@@ -43,9 +43,10 @@ class FrozenMap(Generic[K, V]):
     def read(self) -> list[tuple[K, V]]:
         """The next items, about ``READ_ITEMS`` of them; none at the end."""
         items: list[tuple[K, V]] = []
+        former, get = self._former, self._get
         while not items and not self._is_read:
             for key in self._next_keys():
-                value = self._former.pop(key) if key in self._former else self._get(key)
+                value = former.pop(key) if former and key in former else get(key)
                 if value is not None:
                     items.append((key, value))
         return items

@@ -21,7 +21,7 @@ from kvorum.mvcc.history_segment import Segment
 from kvorum.mvcc.ordered import OrderedKeys
 from kvorum.mvcc.record import Event, Record
 
-EVENT_BYTES: Final = 256
+EVENT_BYTES: Final = 288
 """What an event takes in memory beside its key and the value it replaced, roughly."""
 SEGMENT_BYTES: Final = 1024 * EVENT_BYTES
 """A segment that has so many is complete; it is let go of as a whole."""
@@ -206,10 +206,7 @@ class History:
             del self._starts[0]
             room -= segment.event_count
             for event in segment.deleted:
-                deleted = self._deleted[crc32(event.key) & self._mask]
-                if deleted.get(event.key) == event.revision:
-                    del deleted[event.key]
-                    self.gone.remove(event.key)
+                self._forget_deletion(event)
 
     def drain(self) -> Iterator[None]:
         """Give everything back to memory in small steps."""
@@ -244,6 +241,16 @@ class History:
             self.gone.remove(key)
             if deleted_at < revision:
                 segment.links[revision, key] = deleted_at
+
+    def _forget_deletion(self, event: Event) -> None:
+        """Unless the key was deleted again since, or is there."""
+        shard = crc32(event.key) & self._mask
+        deleted = self._deleted[shard]
+        if deleted.get(event.key) == event.revision:
+            del deleted[event.key]
+            self.gone.remove(event.key)
+            if not deleted:
+                self._deleted[shard] = {}  # a dict keeps the room that it once needed
 
     def _segment_of(self, revision: int) -> Segment:
         return self._segments[bisect_right(self._starts, revision) - 1]

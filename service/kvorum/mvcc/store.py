@@ -132,6 +132,8 @@ class Store:
         self._sum += change
         self.size_bytes -= len(key) + len(old.value)
         del shard[key]
+        if not shard:
+            self._shards[crc & _MASK] = {}  # a dict keeps the room that it once needed
         self._keys.remove(key)
         self._history.add(Event(revision, key, None, old), crc & _MASK, self.time_ms, change)
         return old

@@ -1,6 +1,7 @@
 """Revisions, versions and sizes of the store, now and before."""
 
 import gc
+import tracemalloc
 
 import pytest
 
@@ -335,3 +336,23 @@ def test_deleted_keys_are_forgotten_with_their_events() -> None:
     store.compact(store.revision)
     store.evict(0, 0, 0)
     assert len(store._history.gone) == sum(map(len, store._history._deleted)) == 0
+
+
+def test_deleting_everything_gives_all_memory_back() -> None:
+    gc.collect()
+    tracemalloc.start()
+    try:
+        store = Store()
+        before, _peak = tracemalloc.get_traced_memory()
+        for number in range(5_000):
+            store.put(b"%d" % number, b"%d" % number * 20)
+        full, _peak = tracemalloc.get_traced_memory()
+        for number in range(5_000):
+            store.delete(b"%d" % number)
+        for _ in range(20):
+            store.evict(0, 0, 0)
+        after, _peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert full - before > 1_500_000
+    assert after - before < 300_000
