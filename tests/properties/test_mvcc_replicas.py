@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvorum.mvcc import snapshot
@@ -68,7 +68,7 @@ class Replica:
 ACTIONS = st.lists(st.sampled_from(["freeze", "read", "restart", "adopt"]), max_size=3)
 
 
-@given(LOGS, st.lists(ACTIONS, min_size=12, max_size=12))
+@given(LOGS, st.lists(ACTIONS, min_size=13, max_size=13))
 def test_equal_at_every_index(log: list[Batch], actions: list[list[str]]) -> None:
     plain, other = StateMachine(), Replica()
     for index, ((stamp, commands), between) in enumerate(zip(log, actions, strict=False), start=1):
@@ -82,6 +82,7 @@ def test_equal_at_every_index(log: list[Batch], actions: list[list[str]]) -> Non
             other.act(action)
 
 
+@settings(max_examples=50)
 @given(LOGS, LOGS)
 def test_a_snapshot_is_that_of_its_moment(log: list[Batch], later: list[Batch]) -> None:
     machine = StateMachine()
@@ -99,6 +100,7 @@ def test_a_snapshot_is_that_of_its_moment(log: list[Batch], later: list[Batch]) 
     assert restored(blocks).state_hash == frozen.state_hash
 
 
+@settings(max_examples=50)
 @given(LOGS, st.integers(0, 1000), LOGS)
 def test_a_rebased_state_keeps_keys_and_leases_and_goes_on(
     log: list[Batch], bump: int, later: list[Batch]

@@ -102,7 +102,7 @@ def knows_no_lease(command: Command) -> bool:
     return isinstance(command, CompareAndSet | Delete | Compact)
 
 
-@given(LOGS, st.lists(st.booleans(), min_size=12, max_size=12))
+@given(LOGS, st.lists(st.booleans(), min_size=13, max_size=13))
 def test_a_retry_of_a_whole_entry_changes_only_retention(
     log: list[Batch], twice: list[bool]
 ) -> None:

@@ -54,7 +54,8 @@ IDS = st.integers(0, 60).map("r{}".format)
 KEYS = st.sampled_from(KEY_NAMES)
 ENDS = st.sampled_from([b"", b"a", b"b/2", b"b0", b"\xff\xff"])
 TEXTS = st.sampled_from([b"1", b"1.0", b"20", b'"x"', b'"y"', b"true", b'{"a":1}', b'{"a": 1e0}'])
-LEASES = st.sampled_from(["l", "m", "n", "ttl-1", "ttl-2", "ttl-3-1"])
+LEASES = st.sampled_from(["l", "l", "m", "n", "ttl-1", "ttl-2", "ttl-3-1"])
+GRANTED = st.sampled_from(["l", "l", "m", "n", "ttl-1"])
 TTLS = st.integers(1, 8).map((500).__mul__)
 NO_LEASE, NO_TTL = st.just(""), st.just(0)
 ATTEMPTS = st.just(FIRST_ATTEMPT)
@@ -103,8 +104,8 @@ COMMANDS: st.SearchStrategy[Command] = st.one_of(
     st.builds(Delete, IDS, KEYS),
     st.builds(Txn, IDS, _few(COMPARES, 2), _few(OPS, 4), _few(OPS, 3)),
     st.builds(Txn, IDS, _few(COMPARES, 0), _few(OPS, 6)),
-    st.builds(LeaseGrant, IDS, LEASES, TTLS),
-    st.builds(LeaseGrant, IDS, LEASES, TTLS),
+    st.builds(LeaseGrant, IDS, GRANTED, TTLS),
+    st.builds(LeaseGrant, IDS, GRANTED, TTLS),
     st.builds(LeaseKeepAlive, IDS, LEASES),
     st.builds(LeaseRevoke, IDS, LEASES),
     st.builds(Compact, IDS, st.integers(-1, 12)),
@@ -127,7 +128,15 @@ STAMPS = st.one_of(
 )
 Batch = tuple[Stamp, list[Command]]
 BATCHES = st.tuples(STAMPS, st.lists(COMMANDS, max_size=8))
-LOGS = st.lists(BATCHES, max_size=12)
+_GRANTS: Batch = (
+    Stamp(1, *(100_000,) * 6),
+    [LeaseGrant("grant-l", "l", 3_000), LeaseGrant("grant-m", "m", 6_000)],
+)
+LOGS = st.builds(
+    lambda begin, log: [*begin, *log],
+    st.sampled_from([[], [_GRANTS]]),
+    st.lists(BATCHES, max_size=12),
+)
 
 
 def entry(stamp: Stamp, commands: Sequence[Command]) -> bytes:

@@ -130,6 +130,22 @@ def test_renewing_is_not_refused_although_outcomes_are_forgotten(machine: StateM
     assert outcome.success
 
 
+def test_a_granted_lease_stays_without_keys(machine: StateMachine, at: At) -> None:
+    at(
+        0,
+        LeaseGrant("g", "l", 1_000),
+        Put("p", b"k", b"1", lease="l"),
+        Delete("d", b"k"),
+        Put("q", b"k", b"1", lease="l"),
+        Put("r", b"k", b"1"),
+    )
+    lease = machine.lease("l")
+    assert lease is not None
+    assert lease.key_count == 0
+    at(1_000)
+    assert (machine.lease_count, machine.key_count) == (0, 1)
+
+
 def test_whatever_takes_a_key_out_of_its_lease_saves_it(machine: StateMachine, at: At) -> None:
     at(
         0,
@@ -315,6 +331,17 @@ def test_digests_tell_leases_apart() -> None:
     assert leases.digest == digest(a)
     leases.remove(lease)
     assert leases.digest == 0
+
+
+def test_leases_are_part_of_the_states_hash() -> None:
+    def state_hash(*rows: tuple[str, int, int]) -> int:
+        leases = Leases()
+        for row in rows:
+            leases.load(row)
+        return StateMachine(leases=leases).state_hash
+
+    hashes = {state_hash(), state_hash(("a", 10, 20)), state_hash(("a", 10, 21))}
+    assert len(hashes) == 3
 
 
 def test_drained_in_steps() -> None:

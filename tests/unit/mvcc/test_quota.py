@@ -64,12 +64,31 @@ def test_full_until_a_tenth_is_free(machine: StateMachine, apply: Apply) -> None
     assert (machine.is_full, machine.size_bytes) == (True, 92)
     [small] = apply(Put("d", b"d", text(2)))
     assert small.status is Status.FULL, "it would fit, but the alarm is on"
+    assert machine.size_bytes == 92
     apply(Put("e", b"b", text(10)))
     assert (machine.is_full, machine.size_bytes) == (True, 91)
     apply(Put("f", b"b", text(9)))
     assert (machine.is_full, machine.size_bytes) == (False, 90)
     [small] = apply(Put("g", b"d", text(2)))
     assert small.success
+
+
+def test_exactly_the_quota_fits_a_transaction_too(machine: StateMachine, apply: Apply) -> None:
+    over, fits = apply(
+        Txn("a", (), (PutOp(b"a", text(50)), PutOp(b"b", text(49)))),
+        Txn("b", (), (DeleteOp(b"b"),)),
+    )
+    assert over.status is Status.FULL
+    assert fits.success
+    [fits] = apply(Txn("c", (), (PutOp(b"a", text(50)), PutOp(b"b", text(48)))))
+    assert (fits.status, machine.size_bytes) == (Status.SUCCESS, 100)
+
+
+def test_full_at_once_within_a_batch(machine: StateMachine, apply: Apply) -> None:
+    _, over, small = apply(
+        Put("a", b"a", text(94)), Put("b", b"b", text(11)), Put("c", b"c", text(2))
+    )
+    assert (over.status, small.status) == (Status.FULL, Status.FULL)
 
 
 def test_room_counts_at_once_within_a_batch(machine: StateMachine, apply: Apply) -> None:

@@ -120,6 +120,12 @@ def test_of_several_operations_on_a_key_the_last_one_counts(
     assert len(machine.events(1, 10)) == 1
 
 
+def test_events_stand_in_the_order_of_what_was_done(machine: StateMachine, apply: Apply) -> None:
+    apply(Put("p", b"a", b"1"))
+    apply(Txn("t", (), (PutOp(b"a", b"2"), PutOp(b"b", b"2"), PutOp(b"a", b"3"))))
+    assert [event.key for event in machine.events(1, 10)] == [b"b", b"a"]
+
+
 def test_a_lease_that_is_missing_stops_all_of_it(machine: StateMachine, apply: Apply) -> None:
     apply(LeaseGrant("g", "l", 5_000))
     ops = (PutOp(b"a", b"1", lease="l"), PutOp(b"b", b"1", lease="m"))
