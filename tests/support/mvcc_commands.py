@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from hypothesis import strategies as st
 
-from kvorum.mvcc import compare, execution, expiry, leases, transaction
+from kvorum.mvcc import compare, execution, expiry, lease, transaction
 from kvorum.mvcc.command import (
     FIRST_ATTEMPT,
     UNSTAMPED,
@@ -43,7 +43,7 @@ def small_limits() -> Iterator[None]:
             (transaction, "DELETE_KEYS_MAX", LIMITS.deleted),
             (compare, "COMPARED_KEYS_MAX", LIMITS.compared),
             (expiry, "REAP_KEYS_MAX", LIMITS.reaped),
-            (leases, "_FEW_KEYS", 2),
+            (lease, "_FEW_KEYS", 2),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield

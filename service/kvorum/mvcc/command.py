@@ -51,7 +51,7 @@ class Put(_Command, frozen=True, tag=1):
     """Set ``key`` to ``value``, whatever it was; see :class:`~kvorum.mvcc.record.Record`.
 
     ``lease`` must exist. With ``ttl_ms`` instead the key gets a lease of its own, which ends
-    with it (:func:`~kvorum.mvcc.leases.own_lease_id`). A put without either takes the key out
+    with it (:func:`~kvorum.mvcc.lease.own_lease_id`). A put without either takes the key out
     of the lease it was in.
     """
 

@@ -17,7 +17,8 @@ from kvorum.mvcc.command import (
 )
 from kvorum.mvcc.compare import all_hold
 from kvorum.mvcc.json_value import json_equal
-from kvorum.mvcc.leases import Lease, Leases, is_own, own_lease_id
+from kvorum.mvcc.lease import Lease, is_own, own_lease_id
+from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.members import Introduction, Members
 from kvorum.mvcc.outcome import (
     EXPIRED_MESSAGE,

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from kvorum.mvcc.leases import Lease, Leases
+from kvorum.mvcc.lease import Lease
+from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.members import Introduction, Members
 from kvorum.mvcc.outcome import Outcome
 from kvorum.mvcc.outcomes import Outcomes

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from kvorum.mvcc.command import DELETE_KEYS_MAX, DeleteOp, PutOp, WriteOp
-from kvorum.mvcc.leases import Leases, own_lease_id
+from kvorum.mvcc.lease import own_lease_id
+from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.outcome import (
     FULL_MESSAGE,
     TOO_MANY_DELETED_MESSAGE,

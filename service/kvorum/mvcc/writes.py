@@ -1,6 +1,7 @@
 """Changes of keys at a revision, and the leases' lists of keys in step with them."""
 
-from kvorum.mvcc.leases import Lease, Leases, is_own
+from kvorum.mvcc.lease import Lease, is_own
+from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.store import Store
 
 

@@ -17,7 +17,8 @@ from kvorum.mvcc.command import (
     encode_command,
 )
 from kvorum.mvcc.expiry import REAP_KEYS_MAX
-from kvorum.mvcc.leases import Leases, is_own, own_lease_id
+from kvorum.mvcc.lease import is_own, own_lease_id
+from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.state_machine import StateMachine
 
