@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -33,6 +35,44 @@ def handling(numbers: tuple[signal.Signals, ...], handler: Handler) -> Iterator[
     finally:
         for number, previous in before:
             signal.signal(number, previous)
+
+
+class Waiting:
+    """Waits for a child, with the signals that came since it was made.
+
+    Waiting in the system call would not do: a signal that comes right before it is told only
+    when the call ends. So signals wake a socket, and the child's end is a signal as well.
+    """
+
+    def __init__(self, reader: socket.socket) -> None:
+        self._reader = reader
+
+    def wait(self, child: "subprocess.Popen[bytes]", forward: Callable[[int], None]) -> int:
+        """The child's exit code, as shells give it."""
+        while child.poll() is None:
+            for number in self._reader.recv(64):
+                if number in FORWARDED:
+                    forward(number)
+        return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+@contextmanager
+def waiting() -> Iterator[Waiting]:
+    """Enter before the child is started, so that no signal ends this process alone."""
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        """The socket has it."""
+
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    of_children = signal.signal(signal.SIGCHLD, note)
+    with reader, writer, handling(FORWARDED, note):
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield Waiting(reader)
+        finally:
+            signal.set_wakeup_fd(before)
+            signal.signal(signal.SIGCHLD, of_children)
 
 
 @contextmanager

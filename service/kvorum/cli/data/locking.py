@@ -6,14 +6,13 @@ import subprocess
 import threading
 from argparse import Namespace
 from collections.abc import Mapping
-from types import FrameType
 
 from kvorum.cli.console import Console
 from kvorum.cli.data.session import asks
 from kvorum.cli.exits import Exit
 from kvorum.cli.failed import CommandFailed
 from kvorum.cli.output import json_line, printable
-from kvorum.cli.signals import FORWARDED, ending_in_order, handling, reaches_children
+from kvorum.cli.signals import ending_in_order, reaches_children, waiting
 from kvorum.client import Client
 from kvorum.client.sync.claims import Lock
 
@@ -84,32 +83,33 @@ class Holding:
         self._console.stdout.flush()
 
     def _run_command(self, lock: Lock) -> int:
+        with waiting() as wait:
+            child = self._start(lock)
+            self._child = child
+            if self._lost.is_set() and self._arguments.lost == "kill":
+                self._stop(child)
+            return wait.wait(child, self._forward)
+
+    def _start(self, lock: Lock) -> "subprocess.Popen[bytes]":
         command = self._arguments.command_line
         try:
-            child = subprocess.Popen(command, env=_environment(lock))  # noqa: S603  # it is theirs
+            return subprocess.Popen(command, env=_environment(lock))  # noqa: S603  # it is theirs
         except OSError as error:
             code = 127 if isinstance(error, FileNotFoundError) else 126  # as of any shell
             raise CommandFailed(code, f"{command[0]}: {error.strerror}") from error
-        self._child = child
-        with handling(FORWARDED, self._forward):
-            if self._lost.is_set():  # before there was a child to tell
-                self._stop(child)
-            code = child.wait()
-        return code if code >= 0 else 128 - code
 
-    def _forward(self, number: int, _frame: FrameType | None) -> None:
-        if self._child is not None and not reaches_children(number, self._console.stdin):
+    def _forward(self, number: int) -> None:
+        assert self._child is not None, "who waits has a child"
+        if not reaches_children(number, self._console.stdin):
             self._child.send_signal(number)
 
     def lose(self) -> None:
         """The lease ended, or may have."""
         self._lost.set()
-        if self._child is None:
-            return
-        if self._arguments.lost == "kill":
-            self._stop(self._child)
-        else:
+        if self._arguments.lost == "warn" and self._arguments.command_line:
             self._console.warn(f"kvorum: {self._loss()}")
+        elif self._child is not None:
+            self._stop(self._child)
 
     def _stop(self, child: "subprocess.Popen[bytes]") -> None:
         child.send_signal(signal.SIGTERM)

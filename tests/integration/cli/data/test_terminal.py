@@ -114,11 +114,16 @@ def test_a_bar_shows_progress(kvorum: CommandLine, own: str, tmp_path: Path) -> 
 
 
 def test_ctrl_c_reaches_a_command_once(kvorum: CommandLine, own: str) -> None:
-    """The terminal sends it to both; passed on, it would come twice."""
+    """The terminal sends it to both; passed on, it would come twice.
+
+    `kvorum` stands still meanwhile: two signals at the same moment would count as one.
+    """
     with terminal(kvorum, "lock", own, "--", sys.executable, "-c", COUNTING) as screen:
         screen.read_until("runs")
+        screen.process.send_signal(signal.SIGSTOP)
         screen.press(b"\x03")
         screen.read_until("interrupted")
+        screen.process.send_signal(signal.SIGCONT)
         screen.process.send_signal(signal.SIGUSR1)
         assert "interrupts: 1" in screen.read_all()
         assert screen.process.wait(30) == 0
