@@ -40,7 +40,7 @@ def reads_locally(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def get(service: KvService, request_id: str, key: bytes) -> "Future[ReadResult]":
         future: Future[ReadResult] = Future()
-        future.set_result(service._read(request_id, key))
+        future.set_result(service._get(request_id, key))
         return future
 
     monkeypatch.setattr(KvService, "get", get)
