@@ -4,6 +4,7 @@ import gc
 from itertools import islice
 
 import pytest
+from msgspec import msgpack
 
 from kvorum.errors import SnapshotDamaged
 from kvorum.mvcc.command import (
@@ -143,6 +144,17 @@ def test_values_of_history_are_written_once() -> None:
     apply(machine, stamp=Stamp(5_000, 10, 60, 4, 60, 1 << 30))
     whole = b"".join(frozen(machine))
     assert [whole.count(value) for value in values] == [0, 1, 1, 1, 1]
+
+
+def test_rebased_state() -> None:
+    machine = small_machine()
+    machine.rebase(1_000_000_000)
+    copy = restored(frozen(machine))
+    assert copy.revision == copy.compacted_revision == 1_000_000_005
+    for other in (machine, copy):
+        put(other, b"k")
+    assert frozen(copy) == frozen(machine)
+    assert [event.revision for event in copy.events(1_000_000_005, 9)] == [1_000_000_006]
 
 
 def test_empty_state() -> None:
@@ -302,6 +314,53 @@ def test_outcomes_out_of_order_are_noticed() -> None:
     head, first, second, *records = frozen(machine)
     with pytest.raises(SnapshotDamaged, match="order of the log"):
         restored([head, second, first, *records])
+
+
+def rows_of(block: bytes) -> list[list[object]]:
+    [_tag, rows] = msgpack.decode(block)
+    return [list(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "value", "message"),
+    [
+        (0, 0, 4, "not in order"),
+        (0, 0, 1, "not of its time"),
+        (4, 0, 6, "not of its time"),
+        (1, 1, 5_001, "not in order"),
+        (4, 1, 5_002, "not in order"),
+        (1, 3, 0, "history does not lead to the records"),
+        (1, 3, 2, "a record too many or none"),
+        (0, 3, 1, "a record too many or none"),
+        (2, 3, 1, "made a record that is not there"),
+        (2, 5, [b"", 2, 2, 1, "", ""], "repeats what history knows"),
+        (1, 5, [b"", 1, 2, 1, "", ""], "replaces a record that history does not know"),
+        (1, 5, [b"", 1, 1, 2, "", ""], "does not follow from what was before"),
+        (1, 5, None, "does not follow from what was before"),
+        (0, 4, [b"", 2, 3, 1, "", ""], "does not follow from what was before"),
+        (0, 2, b"k5", "does not follow from what was before"),
+        (0, 2, b"k", "repeats what history knows"),
+    ],
+)
+def test_a_history_that_cannot_be_is_refused(
+    row: int, field: int, value: object, message: str
+) -> None:
+    *blocks, events = frozen(small_machine())
+    rows = rows_of(events)
+    rows[row][field] = value
+    with pytest.raises(SnapshotDamaged, match=message):
+        restored([*blocks, msgpack.encode([4, rows])])
+
+
+def test_a_history_that_does_not_lead_to_the_records_is_refused() -> None:
+    *blocks, events = frozen(small_machine())
+    rows = rows_of(events)
+    for some in (rows[1:], rows[:1], rows[:-1], [], [*rows[:2], *rows[3:]]):
+        with pytest.raises(SnapshotDamaged, match=r"history does not lead|not in order"):
+            restored([*blocks, msgpack.encode([4, some])])
+    twice = [*rows[:2], [*rows[1][:5], None], *rows[2:]]
+    with pytest.raises(SnapshotDamaged, match="a present record was replaced"):
+        restored([*blocks, msgpack.encode([4, twice])])
 
 
 def test_another_version_is_refused_by_number() -> None:

@@ -356,3 +356,38 @@ def test_deleting_everything_gives_all_memory_back() -> None:
         tracemalloc.stop()
     assert full - before > 1_500_000
     assert after - before < 300_000
+
+
+def test_a_key_that_comes_and_goes_within_one_revision() -> None:
+    store = Store()
+    store.put(b"k", b"1")
+    revision = store.next_revision()
+    store.delete_at(revision, b"k")
+    store.put_at(revision, b"k", b"2")
+    store.delete_at(revision, b"k")
+    store.put_at(revision, b"k", b"3")
+    store.delete(b"k")
+    revision = store.next_revision()
+    for _ in range(2):
+        store.put_at(revision, b"k", b"4")
+        store.delete_at(revision, b"k")
+    store.put_at(revision, b"k", b"5")
+    found = [store.get_at(b"k", revision) for revision in range(5)]
+    assert [record and record.value for record in found] == [None, b"1", b"3", None, b"5"]
+
+
+def test_forgetting_one_deletion_leaves_the_next_one() -> None:
+    store = Store()
+    for value in (b"1", b"2"):
+        store.put(b"k", value)
+        store.delete(b"k")
+    store.put(b"large", b"x" * SEGMENT_BYTES)
+    store.delete(b"large")
+    for value in (b"3", b"4"):
+        store.put(b"k", value)
+        store.delete(b"k")
+    store.compact(7)
+    assert len(store._history._segments) == 1
+    found = [store.get_at(b"k", revision) for revision in (7, 8, 9, 10)]
+    assert [record and record.value for record in found] == [b"3", None, b"4", None]
+    assert values(store, 9) == {b"k": b"4"}
