@@ -26,7 +26,7 @@ class Stamps:
     def now(self) -> Stamp:
         options = self._options
         return Stamp(
-            self._log_time.now_ms(),
+            self._log_time.stamp_ms(),
             options.outcomes_count_max,
             options.outcomes_age_s_max,
             options.history_revisions_max,

@@ -39,7 +39,7 @@ from kvorum.raft.config import CoreOptions, RandomTicks
 from kvorum.raft.core import Core
 from kvorum.raft.messages import Message
 from kvorum.raft.snapshot import Snapshot
-from kvorum.raft.types import Index, NodeId
+from kvorum.raft.types import Index, NodeId, Role
 from kvorum.telemetry.metrics import RaftMetrics, StateMetrics
 from kvorum.telemetry.watch_metrics import WatchMetrics
 
@@ -83,7 +83,7 @@ class Member:
         self.leadership = LeadershipWatch(options, clock)
         self.proposals = Proposals(options, clock, self.leadership, self._metrics, wake.set)
         self.reads = Reads(options, clock, self.leadership, self._metrics, wake.set)
-        self.log_time = LogTime(clock)
+        self.log_time = LogTime(clock, self._makes_the_time)
         self.log_time.observe(self.machine.time_ms)
         self.stamps = Stamps(options, self.log_time)
         self.hub = WatchHub(
@@ -147,6 +147,13 @@ class Member:
 
     def _is_introduced(self, member: NodeId) -> bool:
         return member in self.machine.members
+
+    def _makes_the_time(self) -> bool:
+        state = self.core.state
+        return (
+            state.role is Role.LEADER
+            and state.log.term_at(Index(self.machine.applied_index)) == state.term
+        )
 
     def _on_fence(self) -> None:
         self._set_able(False)

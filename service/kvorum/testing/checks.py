@@ -6,7 +6,7 @@ since the last one.
 """
 
 from asyncio import Future
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -158,8 +158,10 @@ class _Seen:
 class Invariants:
     """The outside observer of one run."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = lambda: 0.0) -> None:
+        """``now_s`` is the time by which ``born_s`` says when an entry was first seen."""
         self.decided: dict[Index, Decision] = {}
+        self.born_s: dict[tuple[Index, Term], float] = {}
         self.leaders: dict[Term, NodeId] = {}
         self.steps = 0
         self._entries: dict[tuple[Index, Term], tuple[Term | None, Entry]] = {}
@@ -169,6 +171,7 @@ class Invariants:
         self._disks: dict[NodeId, Durable] = {}
         self._lost_disks: list[tuple[NodeId, Durable]] = []
         self._failure: InvariantBroken | None = None
+        self._now_s = now_s
 
     def started(self, node: Watched) -> None:
         """A new incarnation: what it has not written may be gone."""
@@ -245,6 +248,7 @@ class Invariants:
             known = self._entries.get((index, entry.term))
             if known is None:
                 self._entries[index, entry.term] = (before, entry)
+                self.born_s[index, entry.term] = self._now_s()
             else:
                 require(known[1] == entry, "log matching", node.id, entry, known[1])
                 if before is None:

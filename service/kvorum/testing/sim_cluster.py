@@ -78,7 +78,7 @@ class SimulatedCluster:
         self.options = options
         self.random = random
         self.trace = trace
-        self.invariants = Invariants()
+        self.invariants = Invariants(loop.time)
         self.network: SimulatedNetwork[SimulatedTransport] = SimulatedNetwork(
             loop, random, options.network, self.trace, self._note
         )

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from kvorum.testing.checks import log_of, require
 from kvorum.testing.history import WrongAnswer, check_revisions
 from kvorum.testing.linearizability import check
+from kvorum.testing.log_clock import CLOCK_FAULTS, check_log_clock, stamps_of
 from kvorum.testing.oracle import Oracle, check_answers, check_state
 from kvorum.testing.sim_clients import ClientOptions
 from kvorum.testing.sim_clock import LoopClock
@@ -165,6 +166,9 @@ class _Simulation:
             raise WrongAnswer(str(violation))
         coordinated = [o for each in cluster.coordinators for o in each.operations]
         check_revisions([*history.operations, *coordinated])
+        if not CLOCK_FAULTS & cluster.trace.faults.keys():
+            invariants = cluster.invariants
+            check_log_clock(stamps_of(invariants.decided, invariants.born_s))
         oracle = Oracle(log_of(cluster.invariants.decided))
         check_answers(oracle, history)
         check_told(oracle, cluster.told)
