@@ -40,7 +40,8 @@ class History:
         self.reads: list[Read] = []
 
     def add_write(self, request_id: str, operation: Operation) -> None:
-        self.operations.append(operation)
+        if operation.result is not Answer.FULL:
+            self.operations.append(operation)
         if not operation.is_open:
             self.ended.append(Ended(request_id, operation))
 

@@ -38,6 +38,7 @@ class Answer(StrEnum):
     OK = "ok"
     MISSING = "missing"  # there is no such key
     MISMATCH = "mismatch"  # cas: the key holds something else
+    FULL = "full"  # there is no room: certainly not done
     UNKNOWN = "unknown"  # no answer: it may happen at any time from its call on
 
 

@@ -29,6 +29,7 @@ _ANSWERS: Mapping[Status, Answer] = {
     Status.SUCCESS: Answer.OK,
     Status.KEY_NOT_FOUND: Answer.MISSING,
     Status.VALUE_MISMATCH: Answer.MISMATCH,
+    Status.FULL: Answer.FULL,
 }
 
 
@@ -73,10 +74,10 @@ class Oracle:
 
     def _apply(self, entry: Entry) -> None:
         stamp, commands = decode_batch(entry.data)
-        self.store.now_ms = max(self.store.now_ms, stamp.time_ms)
+        self.store.begin(stamp)
         for command in commands:
             self._execute_once(command, entry.index)
-        self.store.end_leases()
+        self.store.end()
         self._forget(stamp)
 
     def _execute_once(self, command: Command, index: int) -> None:
@@ -158,6 +159,8 @@ def check_state(oracle: Oracle, machine: StateMachine, node: str) -> None:
         raise WrongAnswer(
             f"{node} is compacted at {machine.compacted_revision}, not {store.compacted}"
         )
+    if machine.is_full is not store.is_full:
+        raise WrongAnswer(f"{node} has is_full {machine.is_full}, not {store.is_full}")
     leases = {lease.id: lease.deadline_ms for lease in machine.leases("", 1 << 20)}
     expected = {id_: lease.deadline_ms for id_, lease in store.leases.items()}
     if leases != expected:

@@ -4,11 +4,12 @@ It knows the commands by their documentation, not by the real store's code, look
 each time, and forgets nothing, so it is far too slow for anything but judging.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from kvorum.mvcc.command import (
+    UNSTAMPED,
     Command,
     Compact,
     Compare,
@@ -22,9 +23,12 @@ from kvorum.mvcc.command import (
     Put,
     PutOp,
     Relation,
+    Stamp,
     Txn,
     WriteOp,
 )
+from kvorum.mvcc.expiry import REAP_KEYS_MAX
+from kvorum.mvcc.history import EVENT_BYTES
 from kvorum.mvcc.outcome import Status
 from kvorum.mvcc.query import KeyRange
 
@@ -52,8 +56,13 @@ class PlainStore:
         self.events: list[dict[bytes, Kept | None]] = []
         self.leases: dict[str, _Lease] = {}
         self.compacted = 0
-        """By command; the real store may forget more, by age and size."""
+        """What the real store would have forgotten by now."""
+        self.is_full = False
+        self._stamp = UNSTAMPED
         self._keys: dict[bytes, Kept] = {}
+        self._made_ms: list[int] = []  # when each revision was made
+        self._made_bytes: list[int] = []  # and what it takes as history
+        self._looked_at: tuple[int, dict[bytes, Kept]] = (0, {})
 
     @property
     def revision(self) -> int:
@@ -62,13 +71,16 @@ class PlainStore:
     # --- looking -----------------------------------------------------------------------
 
     def at(self, revision: int) -> dict[bytes, Kept]:
-        """All keys at that revision."""
-        keys: dict[bytes, Kept] = {}
-        for made in self.events[:revision]:
+        """All keys at that revision; not to be changed. Quick if asked for in order."""
+        if revision < self._looked_at[0]:
+            self._looked_at = (0, {})
+        seen, keys = self._looked_at
+        for made in self.events[seen:revision]:
             for key, kept in made.items():
                 keys.pop(key, None)
                 if kept is not None:
                     keys[key] = kept
+        self._looked_at = (revision, keys)
         return keys
 
     def key_at(self, key: bytes, revision: int) -> Kept | None:
@@ -83,6 +95,52 @@ class PlainStore:
         """As they are now; not to be changed."""
         return self._keys
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all keys and values."""
+        return sum(len(key) + len(kept.value) for key, kept in self._keys.items())
+
+    # --- batches -----------------------------------------------------------------------
+
+    def begin(self, stamp: Stamp) -> None:
+        """A batch under this stamp."""
+        self._stamp = stamp
+        self.now_ms = max(self.now_ms, stamp.time_ms)
+        if stamp != UNSTAMPED and not stamp.quota_bytes:
+            self.is_full = False
+
+    def end(self) -> None:
+        """Leases end, room is looked for, and what is too old is forgotten, in this order."""
+        self._end_leases()
+        self._look_for_room()
+        if self._stamp != UNSTAMPED:
+            self._forget()
+
+    def _end_leases(self) -> None:
+        """Those whose time is over, the oldest deadline first; some of the rest come later."""
+        left = REAP_KEYS_MAX
+        while left > 0:
+            dead = [(lease.deadline_ms, id_) for id_, lease in self.leases.items()]
+            if not dead or min(dead)[0] > self.now_ms:
+                return
+            left -= max(1, self._end(min(dead)[1], left))
+
+    def _look_for_room(self) -> None:
+        quota_bytes = self._stamp.quota_bytes
+        if quota_bytes and 10 * self.size_bytes <= 9 * quota_bytes:
+            self.is_full = False
+
+    def _forget(self) -> None:
+        """One revision after the other, as long as one of the bounds is broken."""
+        stamp = self._stamp
+        too_old_ms = self.now_ms - stamp.history_age_s_max * 1000
+        while self.compacted < self.revision and (
+            self.revision - self.compacted > stamp.history_revisions_max
+            or self._made_ms[self.compacted] < too_old_ms
+            or sum(self._made_bytes[self.compacted :]) > stamp.history_bytes_max
+        ):
+            self.compacted += 1
+
     # --- commands ----------------------------------------------------------------------
 
     def execute(self, command: Command) -> Status:
@@ -91,7 +149,7 @@ class PlainStore:
             case Put() | CompareAndSet() | Delete():
                 return self._change_key(command)
             case Txn():
-                holds = all(self._holds(compare) for compare in command.compares)
+                holds = all(_holds(compare, self._keys) for compare in command.compares)
                 status = self._write(command.then if holds else command.orelse)
                 return Status.OTHERWISE if status is Status.SUCCESS and not holds else status
             case Compact():
@@ -100,13 +158,6 @@ class PlainStore:
                 return self._change_lease(command)
             case _:
                 raise ValueError(f"nobody was to send {command}")
-
-    def end_leases(self) -> None:
-        """The end of a batch: those whose time is over, the oldest deadline first."""
-        dead = sorted((lease.deadline_ms, id_) for id_, lease in self.leases.items())
-        for deadline_ms, id_ in dead:
-            if deadline_ms <= self.now_ms:
-                self._end(id_)
 
     # --- parts -------------------------------------------------------------------------
 
@@ -121,19 +172,25 @@ class PlainStore:
             return self._write((DeleteOp(command.key),))
         if kept.value != command.expected:
             return Status.VALUE_MISMATCH
-        return self._write((PutOp(command.key, command.value, kept.lease),))
+        return self._write((PutOp(command.key, command.value, kept.lease),), keeps_leases=True)
 
     def _is_alive(self, lease: str) -> bool:
         return lease in self.leases and self.leases[lease].deadline_ms > self.now_ms
 
-    def _write(self, ops: Sequence[WriteOp]) -> Status:
-        """All of them at one revision, if there is anything to do."""
-        if any(isinstance(op, PutOp) and op.lease and not self._is_alive(op.lease) for op in ops):
+    def _write(self, ops: Sequence[WriteOp], *, keeps_leases: bool = False) -> Status:
+        """All of them at one revision, if there is anything to do.
+
+        ``keeps_leases``: the keys are in theirs already, dead or alive.
+        """
+        leases = [op.lease for op in ops if isinstance(op, PutOp) and op.lease]
+        if not keeps_leases and not all(map(self._is_alive, leases)):
             return Status.LEASE_NOT_FOUND
+        if self._has_no_room_for(ops):
+            return Status.FULL
         revision, made, own = self.revision + 1, dict[bytes, Kept | None](), 0
         for op in ops:
             if isinstance(op, DeleteOp):
-                made |= dict.fromkeys(self._deleted_by(op))
+                made |= dict.fromkeys(_deleted_by(op, self._keys))
                 continue
             lease = op.lease
             if op.ttl_ms:
@@ -146,16 +203,32 @@ class PlainStore:
         self._make(made)
         return Status.SUCCESS
 
-    def _deleted_by(self, op: DeleteOp) -> list[bytes]:
-        if op.end is None:
-            return [op.key] if op.key in self._keys else []
-        found = sorted(key for key in self._keys if key in KeyRange(op.key, op.end or None))
-        return found[: op.limit] if op.limit else found
+    def _has_no_room_for(self, ops: Sequence[WriteOp]) -> bool:
+        """Whether they would make the store larger than it may be, or larger while it is full."""
+        after = dict(self._keys)
+        for op in ops:
+            if isinstance(op, PutOp):
+                after[op.key] = Kept(op.value, 0, 0, 0, "")
+            else:
+                for key in _deleted_by(op, self._keys):
+                    after.pop(key, None)
+        size_bytes = sum(len(key) + len(kept.value) for key, kept in after.items())
+        quota_bytes = self._stamp.quota_bytes
+        if not quota_bytes or size_bytes <= self.size_bytes:
+            return False
+        self._look_for_room()
+        self.is_full = self.is_full or size_bytes > quota_bytes
+        return self.is_full
 
     def _make(self, made: dict[bytes, Kept | None]) -> None:
         if not made:
             return
+        replaced = [self._keys[key] for key in made if key in self._keys]
         self.events.append(made)
+        self._made_ms.append(self.now_ms)
+        self._made_bytes.append(
+            sum(EVENT_BYTES + len(key) for key in made) + sum(len(old.value) for old in replaced)
+        )
         for key, kept in made.items():
             if kept is None:
                 del self._keys[key]
@@ -169,21 +242,25 @@ class PlainStore:
     def _change_lease(self, command: LeaseGrant | LeaseKeepAlive | LeaseRevoke) -> Status:
         lease = command.lease
         if isinstance(command, LeaseGrant):
-            if lease in self.leases:
+            if lease in self.leases or lease.startswith("ttl-"):
                 return Status.CONFLICT
             self.leases[lease] = _Lease(command.ttl_ms, self.now_ms + command.ttl_ms)
             return Status.SUCCESS
         if not self._is_alive(lease):
             return Status.LEASE_NOT_FOUND
         if isinstance(command, LeaseRevoke):
-            self._end(lease)
+            self._end(lease, len(self._keys))
         else:
             self.leases[lease].deadline_ms = self.now_ms + self.leases[lease].ttl_ms
         return Status.SUCCESS
 
-    def _end(self, lease: str) -> None:
-        self._make({key: None for key, kept in self._keys.items() if kept.lease == lease})
-        self.leases.pop(lease, None)
+    def _end(self, lease: str, keys_max: int) -> int:
+        """Delete its first keys; it is gone with the last one. Returns how many they were."""
+        keys = sorted(key for key, kept in self._keys.items() if kept.lease == lease)
+        self._make(dict.fromkeys(keys[:keys_max]))
+        if len(keys) <= keys_max:
+            self.leases.pop(lease, None)
+        return len(keys[:keys_max])
 
     def _compact(self, revision: int) -> Status:
         if revision > self.revision:
@@ -193,18 +270,29 @@ class PlainStore:
         self.compacted = revision
         return Status.SUCCESS
 
-    def _holds(self, compare: Compare) -> bool:
-        if compare.end is None:
-            return _is_so(compare, self._keys.get(compare.key))
-        span = KeyRange(compare.key, compare.end or None)
-        return all(_is_so(compare, kept) for key, kept in self._keys.items() if key in span)
+
+def _deleted_by(op: DeleteOp, keys: Collection[bytes]) -> list[bytes]:
+    if op.end is None:
+        return [op.key] if op.key in keys else []
+    found = sorted(key for key in keys if key in KeyRange(op.key, op.end or None))
+    return found[: op.limit] if op.limit else found
+
+
+def _holds(compare: Compare, keys: Mapping[bytes, Kept]) -> bool:
+    if compare.end is None:
+        return _is_so(compare, keys.get(compare.key))
+    span = KeyRange(compare.key, compare.end or None)
+    return all(_is_so(compare, kept) for key, kept in keys.items() if key in span)
 
 
 def _is_so(compare: Compare, kept: Kept | None) -> bool:
-    """Only what simulated clients ask for: values for being equal, numbers in every way."""
+    """Only what simulated clients ask for: values and leases for being equal, numbers for all."""
     if compare.field is Field.VALUE:
         is_equal = kept is not None and kept.value == compare.operand
         return is_equal is (compare.relation is Relation.EQUAL)
+    if compare.field is Field.LEASE:
+        lease = kept.lease.encode() if kept else b""
+        return (lease == compare.operand) is (compare.relation is Relation.EQUAL)
     number = {
         Field.VERSION: kept.version if kept else 0,
         Field.CREATE_REVISION: kept.create_revision if kept else 0,

@@ -29,6 +29,7 @@ _ANSWERS = {
     Status.SUCCESS: Answer.OK,
     Status.KEY_NOT_FOUND: Answer.MISSING,
     Status.VALUE_MISMATCH: Answer.MISMATCH,
+    Status.FULL: Answer.FULL,
 }
 
 
@@ -69,6 +70,7 @@ class ClientOptions(Struct, frozen=True, kw_only=True):
 
     clients: int = 4
     coordinators: int = 2
+    contenders: int = 0
     keys: int = 4
     pause_s: float = 0.5
     patience_s: float = 2.5

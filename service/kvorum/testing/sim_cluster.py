@@ -8,7 +8,6 @@ from random import Random
 from msgspec import Struct
 
 from kvorum.errors import KvorumError, SnapshotDamaged, StartError
-from kvorum.mvcc.query import prefix_range
 from kvorum.node.options import NodeOptions
 from kvorum.raft.membership import NOBODY, Membership, address_of
 from kvorum.raft.messages import Message
@@ -16,14 +15,14 @@ from kvorum.raft.types import NodeId
 from kvorum.testing.checks import InvariantBroken, Invariants, require
 from kvorum.testing.history import History
 from kvorum.testing.sim_boot import Tenant
-from kvorum.testing.sim_clients import Client, ClientOptions, Line
-from kvorum.testing.sim_coordination import EVERYTHING, Coordinator
+from kvorum.testing.sim_clients import Client, ClientOptions
+from kvorum.testing.sim_contenders import Contender
+from kvorum.testing.sim_coordination import Coordinator
+from kvorum.testing.sim_crowd import Crowd
 from kvorum.testing.sim_disk import PowerCut
 from kvorum.testing.sim_network import NetworkOptions, SimulatedNetwork
 from kvorum.testing.sim_node import NodeProcess, RunningNode, SimulatedMachine
 from kvorum.testing.sim_transport import SimulatedTransport
-from kvorum.testing.sim_watchers import Watcher
-from kvorum.testing.told import Told
 from kvorum.testing.trace import Trace
 
 TICK_S = 0.025
@@ -68,6 +67,7 @@ class ClusterOptions(Struct, frozen=True, kw_only=True):
     node: NodeOptions = NODE_OPTIONS
     network: NetworkOptions = NetworkOptions()
     clients: ClientOptions = ClientOptions()
+    homes: int = 0  # machines that have a watcher of their own
 
 
 class SimulatedCluster:
@@ -89,13 +89,12 @@ class SimulatedCluster:
             spare = self._machine(f"n{number}", (*names, f"n{number}"))
             spare.is_vacant = True
             self.machines.append(spare)
-        self.clients = self._clients(loop, options.clients)
-        self.told = Told()
-        self.coordinators = self._coordinators(loop, options.clients)
-        self.watchers = [
-            Watcher(f"w{number}", span, self.machines, random=random, trace=self.trace)
-            for number, span in enumerate((EVERYTHING, prefix_range(b"")), 1)
-        ]
+        crowd = Crowd(self.machines, options.clients, options.homes, random, self.trace)
+        self.told = crowd.told
+        self.clients = crowd.clients(self.history)
+        self.coordinators = crowd.coordinators()
+        self.contenders = crowd.contenders()
+        self.watchers = crowd.watchers()
         self.lost: list[NodeId] = []  # members whose disk is gone for ever
         self._decided: tuple[int, Membership] = (0, NOBODY)
         self._client_tasks: list[asyncio.Task[None]] = []
@@ -126,46 +125,14 @@ class SimulatedCluster:
             restart=self.start,
         )
 
-    def _clients(self, loop: asyncio.AbstractEventLoop, options: ClientOptions) -> list[Client]:
-        line = Line(loop, self.random, options)
-        return [
-            Client(
-                f"c{number}",
-                self.machines,
-                line,
-                options,
-                self.history,
-                random=self.random,
-                trace=self.trace,
-            )
-            for number in range(1, options.clients + 1)
-        ]
-
-    def _coordinators(
-        self, loop: asyncio.AbstractEventLoop, options: ClientOptions
-    ) -> list[Coordinator]:
-        line = Line(loop, self.random, options)
-        return [
-            Coordinator(
-                f"d{number}",
-                self.machines,
-                line,
-                options,
-                self.told,
-                random=self.random,
-                trace=self.trace,
-            )
-            for number in range(1, options.coordinators + 1)
-        ]
-
     def new_uid(self) -> str:
         return f"{self.random.getrandbits(64):016x}"
 
     # --- life --------------------------------------------------------------------------
 
     @property
-    def _all_clients(self) -> list[Client | Coordinator]:
-        return [*self.clients, *self.coordinators]
+    def _all_clients(self) -> list[Client | Coordinator | Contender]:
+        return [*self.clients, *self.coordinators, *self.contenders]
 
     def start_clients(self) -> None:
         runs = [client.run() for client in self._all_clients]

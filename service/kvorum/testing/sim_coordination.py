@@ -18,7 +18,7 @@ from kvorum.node.service import KvService
 from kvorum.node.views import Get, TxnOp, TxnResult
 from kvorum.testing.linearizability import Answer, Kind, Operation
 from kvorum.testing.sim_clients import ClientOptions, Line, Machine
-from kvorum.testing.told import Held, Item, RangeRead, Told, Write
+from kvorum.testing.told import Claimed, Item, RangeRead, Told, Write
 from kvorum.testing.trace import Trace
 
 T = TypeVar("T")
@@ -221,17 +221,18 @@ class Coordinator:
         machine, request_id = self._random.choice(self._machines), self._request_id()
         queue, wait_s = self._random.random() < 0.8, self._random.random() * 1.5
 
-        def acquire(service: KvService) -> "Future[Held | None]":
-            claimed = _acquire(service, name, lease, request_id, wait_s, queue=queue)
-            return asyncio.ensure_future(claimed)
+        def acquire(service: KvService) -> "Future[Claimed]":
+            return asyncio.ensure_future(
+                _acquire(service, name, lease, request_id, wait_s, queue=queue)
+            )
 
         try:
-            held = await self._line.call(machine, acquire)
+            claimed = await self._line.call(machine, acquire)
         except (Rejected, OutcomeUnknown, InvalidRequest):
             return
-        if held is None:
+        self._told.claimed.append(claimed)
+        if claimed.position:
             return
-        self._told.held.append(held)
         await asyncio.sleep(self._random.random() * 2)
         if self._random.random() < 0.7:
             await self._release(name, lease)
@@ -288,12 +289,10 @@ class Coordinator:
 
 async def _acquire(
     service: KvService, name: str, lease: str, request_id: str, wait_s: float, *, queue: bool
-) -> Held | None:
+) -> Claimed:
     locks = service.locks
     claim = await locks.acquire(name, lease, wait_s=wait_s, queue=queue, request_id=request_id)
-    if not claim.is_held:
-        return None
-    return Held(locks.stem(name), lease, claim.token, claim.revision)
+    return Claimed(locks.stem(name), lease, claim.token, claim.position, claim.revision)
 
 
 def _same(outcome: Outcome) -> Outcome:

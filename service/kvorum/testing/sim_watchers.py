@@ -6,14 +6,15 @@ behind the last one that reached it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from random import Random
 
 from kvorum.errors import Compacted, KvorumError, WatchEnded
-from kvorum.mvcc.query import KeyRange
 from kvorum.node.service import KvService
 from kvorum.node.views import Change
+from kvorum.node.watch_feed import Selector
 from kvorum.node.watching import Watch
 from kvorum.testing.sim_clients import Machine, Process
 from kvorum.testing.told import Seen
@@ -28,19 +29,25 @@ class Watcher:
     def __init__(
         self,
         name: str,
-        span: KeyRange,
+        wanted: Selector,
         machines: Sequence[Machine],
         *,
+        home: Machine | None,
+        session_s: float,
         random: Random,
         trace: Trace,
     ) -> None:
+        """``home`` is preferred while it runs; ``session_s`` is the mean length of a session."""
         self.name = name
-        self.span = span
+        self.wanted = wanted
         self.seen: list[Seen] = []
         self.gaps: list[tuple[int, int]] = []
+        self.endings: Counter[str] = Counter()
         self.progress = 0
         """Everything up to here reached it, or is in a gap."""
         self._machines = machines
+        self._home = home
+        self._session_s = session_s
         self._random = random
         self._trace = trace
         self._loop = asyncio.get_running_loop()
@@ -51,10 +58,17 @@ class Watcher:
         """Until cancelled."""
         while True:
             await asyncio.sleep(self._random.uniform(*_DELAY_S))
-            machine = self._random.choice(self._machines)
+            machine = self._machine()
             if machine.node is not None:
                 await self._watch_at(machine.node)
-            await asyncio.sleep(self._random.random() * 0.5)
+            away_s = 8.0 if self._random.random() < 0.1 else 0.5
+            await asyncio.sleep(self._random.random() * away_s)
+
+    def _machine(self) -> Machine:
+        home = self._home
+        if home is not None and home.node is not None and self._random.random() < 0.9:
+            return home
+        return self._random.choice(self._machines)
 
     async def _watch_at(self, process: Process) -> None:
         """One session; ends with the process, the watch, or after a random time."""
@@ -67,17 +81,21 @@ class Watcher:
 
         process.when_gone(end)
         process.gate.call_soon(self._serve, process.service, self._session, end)
-        await asyncio.wait([ended], timeout=self._random.expovariate(1 / 8.0))
+        await asyncio.wait([ended], timeout=self._random.expovariate(1 / self._session_s))
         self._session += 1
 
     def _serve(self, service: KvService, session: int, end: Callable[[], None]) -> None:
         """Runs as a part of the node."""
         task = self._loop.create_task(self._pump(service, session))
-        task.add_done_callback(lambda _: self._loop.call_soon(end, context=self._context))
+        # Not before what it said last has arrived.
+        task.add_done_callback(
+            lambda _: self._loop.call_later(2 * _DELAY_S[1], end, context=self._context)
+        )
 
     async def _pump(self, service: KvService, session: int) -> None:
         try:
-            watch = service.watch(self.span, from_revision=self.progress + 1)
+            keys, puts, deletes = self.wanted.keys, self.wanted.puts, self.wanted.deletes
+            watch = service.watch(keys, from_revision=self.progress + 1, puts=puts, deletes=deletes)
         except Compacted as error:
             self._later(self._miss, session, error.oldest_revision)
             return
@@ -86,6 +104,7 @@ class Watcher:
         try:
             await self._pass_on(watch, session)
         except WatchEnded as ended:
+            self.endings[ended.reason] += 1
             self._trace.tell(self.name, "watch ends:", ended.reason, ended.resume_revision)
             if ended.reason == "compacted":
                 self._later(self._miss, session, ended.resume_revision)

@@ -9,6 +9,7 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
+from kvorum.mvcc.outcome import Status
 from kvorum.testing.checks import log_of, require
 from kvorum.testing.history import WrongAnswer, check_revisions
 from kvorum.testing.linearizability import check
@@ -48,6 +49,8 @@ class Report(Struct, frozen=True):
     elections: int
     steps: int
     faults: dict[str, int]
+    told: dict[str, int]
+    """How often clients were told what, to see that there was something to check."""
 
 
 class Failed(Exception):
@@ -154,7 +157,9 @@ class _Simulation:
         """Every node takes a write and gives it back."""
         key, service = f"last-{node.id}".encode(), node.service
         async with asyncio.timeout(ELECTION_TIMEOUTS_MAX * NODE_OPTIONS.election_timeout_s_max):
-            await service.put(f"last-{node.id}", key, b"1")
+            outcome = await service.put(f"last-{node.id}", key, b"1")
+            if outcome.status is Status.FULL:
+                return
             result = await service.get(f"last-get-{node.id}", key)
         if result.record is None or result.record.value != b"1":
             raise WrongAnswer(f"{node.id} does not give back what it acknowledged: {result}")
@@ -164,7 +169,9 @@ class _Simulation:
         violation = check(history.operations)
         if violation is not None:
             raise WrongAnswer(str(violation))
-        coordinated = [o for each in cluster.coordinators for o in each.operations]
+        others = [each.operations for each in cluster.coordinators]
+        others += [each.operations for each in cluster.contenders]
+        coordinated = [operation for operations in others for operation in operations]
         check_revisions([*history.operations, *coordinated])
         if not CLOCK_FAULTS & cluster.trace.faults.keys():
             invariants = cluster.invariants
@@ -173,7 +180,7 @@ class _Simulation:
         check_answers(oracle, history)
         check_told(oracle, cluster.told)
         for watcher in cluster.watchers:
-            check_seen(oracle, watcher.span, watcher.seen, watcher.gaps)
+            check_seen(oracle, watcher.wanted, watcher.seen, watcher.gaps)
         for node in cluster.running:
             check_state(oracle, node.machine, node.id)
             require(node.member.fence.reason is None, "members serve", node.member.fence.reason)
@@ -190,6 +197,7 @@ class _Simulation:
             elections=len(cluster.invariants.leaders),
             steps=cluster.invariants.steps,
             faults=dict(sorted(cluster.trace.faults.items())),
+            told=_told(cluster),
         )
 
 
@@ -209,11 +217,41 @@ def _options(random: Random) -> ClusterOptions:
         snapshot_entries=random.choice((20, 60, 1 << 40)),
         snapshot_keep_entries=random.choice((0, 5, 30)),
         outcomes_count_max=random.choice((100_000, 300)),
+        history_revisions_max=random.choice((10_000, 10_000, 40)),
+        history_bytes_max=random.choice((8 << 20, 8 << 20, 20_000)),
+        watch_buffer_events_max=random.choice((1000, 1000, 8)),
     )
-    clients = ClientOptions(pause_s=random.choice((0.5, 0.5, 0.2)))
+    contenders = random.choice((0, 3, 3, 6))
+    clients = ClientOptions(pause_s=random.choice((0.5, 0.5, 0.2)), contenders=contenders)
     if random.random() < 0.08:  # so large that snapshots go in several chunks
         clients = ClientOptions(keys=12, value_bytes=40_000)
-    return ClusterOptions(nodes=nodes, spares=spares, network=network, clients=clients, node=node)
+    elif random.random() < 0.2:
+        node = replace(node, quota_bytes=random.choice((150, 250, 400)))
+    return ClusterOptions(
+        nodes=nodes,
+        spares=spares,
+        network=network,
+        clients=clients,
+        node=node,
+        homes=random.choice((0, nodes)),
+    )
+
+
+def _told(cluster: SimulatedCluster) -> dict[str, int]:
+    told, watchers = cluster.told, cluster.watchers
+    fulls = [write for write in told.writes if write.status is Status.FULL]
+    claimed = [each for each in told.claimed if not each.position]
+    return {
+        "writes": len(told.writes),
+        "full": len(fulls),
+        "ranges": len(told.reads),
+        "held": len(claimed),
+        "waited": len(told.claimed) - len(claimed),
+        "guarded": len(told.guarded),
+        "seen": sum(len(watcher.seen) for watcher in watchers),
+        "gaps": sum(len(watcher.gaps) for watcher in watchers),
+        "lagging": sum(watcher.endings["lagging"] for watcher in watchers),
+    }
 
 
 def _kinds(faults: Faults, operator: Operator) -> dict[str, Action]:

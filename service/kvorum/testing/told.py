@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from kvorum.mvcc.outcome import Status
 from kvorum.mvcc.query import KeyRange
+from kvorum.node.watch_feed import Selector
 from kvorum.testing.history import WrongAnswer
 from kvorum.testing.oracle import Oracle
 from kvorum.testing.plain_store import in_range
@@ -35,8 +36,18 @@ class RangeRead(Struct, frozen=True):
     items: Sequence[Item]
 
 
-class Held(Struct, frozen=True):
-    """At ``revision`` the lock was held by ``lease``, under this token."""
+class Claimed(Struct, frozen=True):
+    """At ``revision`` the claim of ``lease`` was at this position of its queue; 0 holds."""
+
+    prefix: bytes
+    lease: str
+    token: int
+    position: int
+    revision: int
+
+
+class Guarded(Struct, frozen=True):
+    """At ``revision`` a holder wrote what its lock guards; to be refused if it held no more."""
 
     prefix: bytes
     lease: str
@@ -56,7 +67,8 @@ class Told:
         self.writes: list[Write] = []
         self.refused: list[str] = []
         self.reads: list[RangeRead] = []
-        self.held: list[Held] = []
+        self.claimed: list[Claimed] = []
+        self.guarded: list[Guarded] = []
 
 
 def check_told(oracle: Oracle, told: Told) -> None:
@@ -70,11 +82,13 @@ def check_told(oracle: Oracle, told: Told) -> None:
     for request_id in told.refused:
         if request_id in oracle.results:
             raise WrongAnswer(f"{request_id} was refused, but executed")
-    for read in told.reads:
+    for read in sorted(told.reads, key=_revision):
         _check_read(oracle, read)
-    for held in told.held:
-        _check_held(oracle, held)
-    _check_tokens(told.held)
+    for claimed in sorted(told.claimed, key=_revision):
+        _check_claimed(oracle, claimed)
+    for guarded in sorted(told.guarded, key=_revision):
+        _check_guarded(oracle, guarded)
+    _check_tokens(told)
 
 
 def _check_read(oracle: Oracle, read: RangeRead) -> None:
@@ -84,40 +98,58 @@ def _check_read(oracle: Oracle, read: RangeRead) -> None:
         raise WrongAnswer(f"{read}, but the log says {expected}")
 
 
-def _check_held(oracle: Oracle, held: Held) -> None:
-    """The first claim is whose key was made first."""
-    keys = oracle.store.at(held.revision)
-    claims = {
-        key: kept.create_revision for key, kept in keys.items() if key.startswith(held.prefix)
-    }
-    first = min(claims, key=claims.__getitem__, default=None)
-    if first != held.prefix + held.lease.encode() or claims[first] != held.token:
-        raise WrongAnswer(f"{held}, but the claims were {claims}")
+def _queue(oracle: Oracle, prefix: bytes, revision: int) -> list[tuple[int, bytes]]:
+    """Tokens and leases of the claims at that revision: whose key was made first comes first."""
+    keys = oracle.store.at(revision)
+    return sorted(
+        (kept.create_revision, key.removeprefix(prefix))
+        for key, kept in keys.items()
+        if key.startswith(prefix)
+    )
 
 
-def _check_tokens(held: Sequence[Held]) -> None:
-    """A later holder has a greater token."""
-    by_lock: dict[bytes, Held] = {}
-    for one in sorted(held, key=lambda each: each.revision):
-        before = by_lock.get(one.prefix)
-        if before is not None and one.token < before.token:
-            raise WrongAnswer(f"{one} comes after {before}")
-        by_lock[one.prefix] = one
+def _check_claimed(oracle: Oracle, claimed: Claimed) -> None:
+    queue = _queue(oracle, claimed.prefix, claimed.revision)
+    place = (claimed.token, claimed.lease.encode())
+    if queue[claimed.position : claimed.position + 1] != [place]:
+        raise WrongAnswer(f"{claimed}, but the claims were {queue}")
+
+
+def _check_guarded(oracle: Oracle, guarded: Guarded) -> None:
+    queue = _queue(oracle, guarded.prefix, guarded.revision - 1)
+    if queue[:1] != [(guarded.token, guarded.lease.encode())]:
+        raise WrongAnswer(f"{guarded} was let through, but the claims were {queue}")
+
+
+def _check_tokens(told: Told) -> None:
+    """A later holder has a greater token, and whoever held before writes no more."""
+    acts: list[Claimed | Guarded] = [each for each in told.claimed if each.position == 0]
+    acts += told.guarded
+    before: dict[bytes, Claimed | Guarded] = {}
+    for one in sorted(acts, key=_revision):
+        other = before.get(one.prefix)
+        if other is not None and one.token < other.token:
+            raise WrongAnswer(f"{one} comes after {other}")
+        before[one.prefix] = one
 
 
 def check_seen(
-    oracle: Oracle, span: KeyRange, seen: Sequence[Seen], gaps: Sequence[tuple[int, int]]
+    oracle: Oracle,
+    wanted: Selector,
+    seen: Sequence[Seen],
+    gaps: Sequence[tuple[int, int]],
 ) -> None:
     """A watcher saw everything from revision 1 on, in order, but for what it was told to miss.
 
     ``gaps``: revisions from, and up to but without. Raises :class:`WrongAnswer`.
     """
+    span, is_wanted = wanted.keys, {True: wanted.puts, False: wanted.deletes}
     expected = []
     for revision, made in enumerate(oracle.store.events, 1):
         missed = any(begin <= revision < end for begin, end in gaps)
         keys = () if missed else in_range(made, span)
-        if keys:
-            new = [(key, made[key]) for key in keys]
+        new = [(key, made[key]) for key in keys if is_wanted[made[key] is not None]]
+        if new:
             expected.append((revision, [(key, kept.value if kept else None) for key, kept in new]))
     found = [(one.revision, sorted(one.changes, key=_key)) for one in seen]
     if found == expected:
@@ -128,6 +160,10 @@ def check_seen(
     raise WrongAnswer(
         f"a watcher of {span} saw {found[at : at + 2]} where the log says {expected[at : at + 2]}"
     )
+
+
+def _revision(told: RangeRead | Claimed | Guarded) -> int:
+    return told.revision
 
 
 def _key(change: tuple[bytes, bytes | None]) -> bytes:
