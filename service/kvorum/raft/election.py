@@ -98,7 +98,11 @@ def is_blank(state: State) -> bool:
     It may be new; or it lost its disk, and with it entries that it acknowledged and that a
     candidate never got (§3.8). So it elects nobody who has a log already, and waits for a
     leader. Whoever has a log was elected, or got it from somebody who was: by a majority,
-    whose disks have a term, and which can elect again without this node.
+    whose disks have a term, and which can elect again without this node. Unless one of them
+    is gone for good; so a node that asks and hears of a term counts like any other from then
+    on. What keeps a lost disk from voting is that its id is known in the log with another
+    data directory (kvorum.transport.admission); this rule only covers for a candidate that
+    calls before the two have met anybody else.
     """
     return not state.term and state.log.last == ORIGIN
 

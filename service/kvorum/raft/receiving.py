@@ -79,8 +79,6 @@ def _on_answer(
     state: State, answer: AppendResponse | InstallSnapshotResponse | VoteResponse
 ) -> None:
     if answer.term > state.term and not _is_granted_ahead(answer):
-        if election.is_blank(state):
-            return  # the term of others must not look like a past of its own
         _adopt(state, answer.term, f"{answer.sender} is in term {answer.term}")
     elif answer.term < state.term:
         return
@@ -114,8 +112,8 @@ def _on_request_vote(state: State, request: RequestVote) -> None:
 
 
 def _on_timeout_now(state: State, message: TimeoutNow) -> None:
-    if message.term < state.term or election.is_blank(state):
-        return  # somebody else was elected meanwhile; or it is for a former owner of this id
+    if message.term < state.term:
+        return  # somebody else was elected meanwhile
     _adopt(state, message.term, f"{message.sender} leads")
     election.on_timeout_now(state)
 
