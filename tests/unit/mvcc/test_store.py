@@ -272,6 +272,9 @@ def test_a_revision_of_many_events_is_searched() -> None:
         revision = store.next_revision()
         for key in keys:
             store.put_at(revision, key, value)
+            assert store.get_at(key, revision) == store.get(key), "while it grows, too"
+            before = store.get_at(key, revision - 1)
+            assert (before is None) == (revision == 1)
     for key in keys:
         former = [store.get_at(key, revision) for revision in (1, 2, 3)]
         assert [record and record.value for record in former] == [b"1", b"2", b"3"]
