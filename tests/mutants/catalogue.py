@@ -1,8 +1,11 @@
 """All mutants."""
 
 from tests.mutants.consensus import CONSENSUS
+from tests.mutants.coordination import COORDINATION
 from tests.mutants.disks import DISKS
 from tests.mutants.reconfiguration import RECONFIGURATION
 from tests.mutants.requests import REQUESTS
 
-MUTANTS = {mutant.name: mutant for mutant in (*CONSENSUS, *RECONFIGURATION, *REQUESTS, *DISKS)}
+_ALL = (*CONSENSUS, *RECONFIGURATION, *REQUESTS, *DISKS, *COORDINATION)
+
+MUTANTS = {mutant.name: mutant for mutant in _ALL}

@@ -16,8 +16,10 @@ from tests.mutants.disk_kit import cut_power
 from tests.mutants.disruption_kit import disturb
 from tests.mutants.divergence_kit import diverge
 from tests.mutants.reads_kit import mislead
+from tests.mutants.rules_kit import keep_to
 from tests.mutants.snapshot_kit import restore
 from tests.mutants.state_kit import freeze
+from tests.mutants.twin_kit import compare
 from tests.support.raft_chaos import Chaos, long_schedule
 
 Kit = Callable[[int], None]
@@ -86,4 +88,6 @@ KITS: Mapping[str, Kit] = {
     "reads": mislead,
     "snapshots": restore,
     "state": freeze,
+    "twin": compare,
+    "rules": keep_to,
 }

@@ -16,8 +16,8 @@ from kvorum.testing.checks import Decision
 from kvorum.testing.history import WrongAnswer
 
 CLOCK_FAULTS = frozenset({"drift", "leap"})
-_ROUNDED_MS = 1
-"""Stamps are whole milliseconds, rounded down."""
+_ROUNDED_MS = 1.001
+"""Stamps are whole milliseconds, rounded down; and so are fractions of a second, somehow."""
 
 
 class Stamped(Struct, frozen=True):

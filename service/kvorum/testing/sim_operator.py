@@ -93,8 +93,11 @@ class Operator:
     def may_lose_disk(self, machine: SimulatedMachine) -> bool:
         """Whether the cluster can do without: a majority of the voters goes on with its log.
 
-        One whose log is empty still does not count: it elects nobody who has more.
+        One whose log is empty still does not count: it elects nobody who has more. Whoever can
+        found a cluster alone would do so again, and its clients could not tell.
         """
+        if len(machine.tenant.members) == 1:
+            return False
         cluster, membership = self._cluster, self._cluster.decided_membership
         if machine.is_vacant or membership.is_joint or cluster.membership != membership:
             return False

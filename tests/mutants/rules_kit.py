@@ -1,0 +1,14 @@
+"""Rules that need one exact situation: each has a test that makes it, which is run here."""
+
+from tests.paper.test_lost_disk import test_a_node_without_a_past_elects_nobody_who_has_a_log
+from tests.unit.transport.test_admission import test_nor_while_another_introduction_is_undecided
+
+TESTS = (
+    test_a_node_without_a_past_elects_nobody_who_has_a_log,
+    test_nor_while_another_introduction_is_undecided,
+)
+
+
+def keep_to(seed: int) -> None:
+    """Each seed is one of the tests."""
+    TESTS[(seed - 1) % len(TESTS)]()
