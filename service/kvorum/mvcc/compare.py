@@ -6,7 +6,7 @@ from typing import Final
 
 from kvorum.mvcc.command import Compare, Field, Relation
 from kvorum.mvcc.json_order import json_less
-from kvorum.mvcc.json_value import json_equal
+from kvorum.mvcc.json_value import differ_at_sight, json_equal
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.record import Record
 from kvorum.mvcc.store import Store
@@ -14,7 +14,7 @@ from kvorum.mvcc.store import Store
 COMPARED_KEYS_MAX: Final = 10_000
 """Keys of ranges that one transaction may compare: it must not hold up everybody else."""
 COMPARED_BYTES_MAX: Final = 4 << 20
-"""JSON that it may have parsed; values that are what they are compared with do not count."""
+"""JSON that it may have parsed; what is equal to the byte, or differs at sight, does not count."""
 
 _UNBOUNDED: Final = 1 << 62
 _RELATIONS: Final = {
@@ -77,7 +77,8 @@ class _Comparing:
         return bool(_RELATIONS[relation](actual, operand))
 
     def _json_holds(self, relation: Relation, value: bytes, operand: bytes) -> bool:
-        if value != operand:
+        has_order = relation is Relation.LESS or relation is Relation.GREATER
+        if value != operand and (has_order or not differ_at_sight(value, operand)):
             self._bytes_left -= len(value) + len(operand)
             if self._bytes_left < 0:
                 raise _TooMuch

@@ -7,7 +7,8 @@ texts so deep that it might run out of stack on one node and not on another.
 
 Comparing happens while an entry is applied, when a node does nothing else. So what
 differs is told apart by quick means, and only small texts that look equal are
-compared number by number.
+compared number by number. A text costs time only together with one that is not much
+shorter, so that an entry takes time by its own length, not by that of what is stored.
 """
 
 import json
@@ -28,10 +29,17 @@ EXACT_BYTES_MAX: Final = 64 << 10
 """Texts longer than this are compared without looking into their numbers; see
 :func:`json_equal`. Part of the replicated state's meaning, like :data:`NESTING_MAX`."""
 
+SPELLING_BYTES_MIN: Final = 4 << 10
+SPELLING_FACTOR: Final = 16
+"""A string, array or object longer than the bytes, and so many times longer than another, is
+not taken for another spelling of it. Part of the replicated state's meaning, too."""
+
 Number = tuple[str, str, str]
 """Sign, digits d and exponent e of 0.d * 10**e; d neither begins nor ends with 0, and is empty
 for the number 0."""
 
+_BLANKS: Final = b" \t\n\r"
+_NUMBERS: Final = b"-0123456789"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS: Final = bytes.maketrans(b"[]{}", b"\x01\xff\x01\xff")  # +1 and -1 as signed bytes
 _NUMBER: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?)([0-9]+))?")
@@ -64,25 +72,51 @@ def json_equal(a: bytes, b: bytes) -> bool:
 
     If one of them is longer than :data:`EXACT_BYTES_MAX`, white space, the order of
     members and the spelling of strings and floats still do not matter, but integers
-    equal only integers (1 is not 1.0), and floats are compared as double precision.
+    equal only integers spelled alike (1 is not 1.0, nor 0 -0), and floats are compared as double
+    precision (0.0 is not -0.0, and all beyond its range are one). Strings with lone surrogates
+    equal only themselves then, byte for byte.
+
+    A string, array or object longer than :data:`SPELLING_BYTES_MIN` equals none that is
+    :data:`SPELLING_FACTOR` times shorter, white space around them left aside.
     """
     if a == b:
         return True
-    if max(len(a), len(b)) > EXACT_BYTES_MAX:
-        return _equal_when_written_alike(a, b)
+    if differ_at_sight(a, b):
+        return False
     try:
+        if max(len(a), len(b)) > EXACT_BYTES_MAX:
+            return _written(a) == _written(b)
         return _may_be_equal(a, b) and parse(a) == parse(b)
     except ValueError:
         return False
 
 
-def _equal_when_written_alike(a: bytes, b: bytes) -> bool:
-    try:
-        check_nesting(a)
-        check_nesting(b)
-        return _write(_read(a)) == _write(_read(b))
-    except (msgspec.DecodeError, ValueError):
+def differ_at_sight(a: bytes, b: bytes) -> bool:
+    """Whether two texts that are not the same bytes need not be parsed to tell them apart."""
+    a, b = a.strip(_BLANKS), b.strip(_BLANKS)
+    kind = _kind(a)
+    if kind != _kind(b):
+        return True
+    if kind == _NUMBERS:
         return False
+    shorter, longer = sorted((len(a), len(b)))
+    return longer > max(SPELLING_BYTES_MIN, SPELLING_FACTOR * shorter)
+
+
+def _kind(text: bytes) -> bytes:
+    """By its first character, which tells what it is if it is JSON at all."""
+    first = text[:1]
+    return _NUMBERS if first and first in _NUMBERS else first
+
+
+def _written(text: bytes) -> bytes:
+    """A form that all spellings have in common. Raises ``ValueError``.
+
+    No integer is made on the way: how long one may be is a setting of Python's, and other parsers
+    have limits of their own.
+    """
+    check_nesting(text)
+    return _write(_decode_integers_as_bytes(text.decode()))
 
 
 def _may_be_equal(a: bytes, b: bytes) -> bool:
@@ -146,8 +180,11 @@ def _refuse_constant(literal: str) -> Never:
     raise ValueError(f"{literal} is not JSON")  # NaN and Infinity are Python's extension
 
 
-_read: Final = msgspec.json.Decoder().decode
-_write: Final = msgspec.json.Encoder(order="deterministic").encode
+# MessagePack tells bytes, which JSON does not have, from all that it has.
+_write: Final = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode_integers_as_bytes: Final = json.JSONDecoder(
+    parse_int=str.encode, parse_constant=_refuse_constant
+).decode
 _decode_quickly: Final = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant).decode
 _decode: Final = json.JSONDecoder(
     parse_int=_number, parse_float=_number, parse_constant=_refuse_constant

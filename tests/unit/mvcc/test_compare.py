@@ -125,7 +125,7 @@ def test_ranges_of_too_many_keys_cannot_be_told(
 def test_too_many_bytes_to_parse_cannot_be_told(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unless there is nothing to parse, because a value is just what it is compared with."""
+    """Unless there is nothing to parse: the same bytes, or different at sight."""
     monkeypatch.setattr(comparing, "COMPARED_BYTES_MAX", 100)
     long, same = b'"%s"' % (b"x" * 60), Compare(b"long", VALUE, EQUAL, b'"%s"' % (b"x" * 60))
     store.put(b"long", long)
@@ -135,5 +135,9 @@ def test_too_many_bytes_to_parse_cannot_be_told(
     assert all_hold(store, [Compare(b"long", VALUE, NOT_EQUAL, b'"x"')] * 2) is None
     assert all_hold(store, [other, other]) is False, "the first says so"
     assert all_hold(store, [Compare(b"long", VALUE, LESS, long + b" ", b"m")]) is None
+    assert all_hold(store, [Compare(b"long", VALUE, NOT_EQUAL, b"1")] * 10) is True, "at sight"
+    store.put(b"very long", b'"%s"' % (b"x" * 10_000))
+    assert all_hold(store, [Compare(b"very long", VALUE, NOT_EQUAL, b'"x"')]) is True
+    assert all_hold(store, [Compare(b"very long", VALUE, GREATER, b'"a"')]) is None, "it is parsed"
     store.put(b"long", long, "", "text/plain")
     assert all_hold(store, [Compare(b"long", VALUE, NOT_EQUAL, b"x")] * 10) is True
