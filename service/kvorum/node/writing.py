@@ -36,6 +36,10 @@ TXN_OPS_MAX = 512
 """Operations of one branch of a transaction, and comparisons."""
 TXN_READ_BYTES_MAX = 8 << 20
 """Keys and values that a transaction's reads return, roughly."""
+TXN_READ_REVISIONS_MAX = 4096
+"""A transaction that so many revisions came after is not read for again: that gets expensive."""
+TXN_ITEMS_PER_TURN = 512
+"""After so many items or operations others have a turn."""
 TTL_MS_MIN, TTL_MS_MAX = 1000, 366 * 86_400_000
 
 _LEASE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -127,7 +131,8 @@ class Writing:
     ) -> TxnResult:
         """A transaction that reads as well: it sees the store as its comparisons saw it.
 
-        Raises ``Compacted`` if it was applied, but what it read is forgotten by now.
+        Raises ``Compacted`` if it was applied, but what it read is forgotten by now, or too
+        long ago to be looked for.
         """
         for branch in (then, orelse):
             if len(branch) > TXN_OPS_MAX:
@@ -137,11 +142,11 @@ class Writing:
             return TxnResult(outcome, ())
         taken = then if outcome.status is Status.SUCCESS else orelse
         try:
-            return TxnResult(outcome, self._results(outcome, taken))
+            return TxnResult(outcome, await self._results(outcome, taken))
         except Compacted as gone:
             raise Compacted(
-                f"the transaction was applied at revision {outcome.revision}, but the store as "
-                "it was before is compacted: read again what you need",
+                f"the transaction was applied at revision {outcome.revision}, but what it read "
+                "is not kept for so long: read again what you need",
                 oldest_revision=gone.oldest_revision,
             ) from gone
 
@@ -213,26 +218,45 @@ class Writing:
                     "twice in one branch; write each key once"
                 )
 
-    def _results(self, outcome: Outcome, ops: Sequence[TxnOp]) -> tuple[TxnOpResult, ...]:
-        machine, before = self._machine, _before(outcome)
+    async def _results(self, outcome: Outcome, ops: Sequence[TxnOp]) -> tuple[TxnOpResult, ...]:
+        """Others have their turns in between: the revision stays, whatever comes after it."""
+        before = _before(outcome)
         if not before:  # asked for revision 0, the machine would show what is there now
             return tuple(map(_of_nothing, ops))
-        left_bytes = TXN_READ_BYTES_MAX
+        if self._machine.revision - before > TXN_READ_REVISIONS_MAX:
+            raise Compacted(
+                f"more than {TXN_READ_REVISIONS_MAX} revisions came after it",
+                oldest_revision=self._machine.compacted_revision,
+            )
+        left_bytes, work = TXN_READ_BYTES_MAX, 0
         results: list[TxnOpResult] = []
         for op in ops:
-            match op:
-                case Get(keys, limit):
-                    page = machine.range(
-                        keys, revision=before, limit=limit, bytes_max=max(1, left_bytes)
-                    )
-                    left_bytes -= sum(len(key) + len(rec.value) for key, rec in page.items)
-                    results.append(page)
-                case DeleteOp():
-                    count = machine.count(KeyRange(op.key, _end_of(op) or None), before)
-                    results.append(Deleted(min(count, op.limit) if op.limit else count))
-                case PutOp():
-                    results.append(None)
+            if work >= TXN_ITEMS_PER_TURN:
+                work = 0
+                await asyncio.sleep(0)
+            result, taken_bytes = self._result(op, before, max(1, left_bytes))
+            results.append(result)
+            left_bytes -= taken_bytes
+            work += self._work_of(result, before)
         return tuple(results)
+
+    def _result(self, op: TxnOp, before: int, bytes_max: int) -> tuple[TxnOpResult, int]:
+        """What ``op`` met, and how many bytes were read for it."""
+        match op:
+            case Get(keys, limit):
+                page = self._machine.range(keys, revision=before, limit=limit, bytes_max=bytes_max)
+                return page, sum(len(key) + len(record.value) for key, record in page.items)
+            case DeleteOp():
+                count = self._machine.count(KeyRange(op.key, _end_of(op) or None), before)
+                return Deleted(min(count, op.limit) if op.limit else count), 0
+        return None, 0
+
+    def _work_of(self, result: TxnOpResult, before: int) -> int:
+        """In items: a read of the past also looks at what came since."""
+        if result is None:
+            return 1
+        items = len(result.items) if isinstance(result, RangePage) else 1
+        return items + self._machine.revision - before
 
 
 def _of_nothing(op: TxnOp) -> TxnOpResult:
