@@ -5,9 +5,14 @@ from typing import Protocol
 
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.log_time import LogTime
+from kvorum.node.ports import Clock
 from kvorum.node.proposals import Proposals
+from kvorum.raft.core import COMMITTED_MAX, Core
 from kvorum.raft.membership import decode_membership
 from kvorum.raft.types import Entry, EntryKind, Index
+
+APPLY_TURN_S = 0.02
+"""After so long no further entry is applied before messages and time had their turn."""
 
 
 class Watcher(Protocol):
@@ -67,3 +72,12 @@ class Applier:
         for watcher in self._watchers:
             watcher.restored()
         self._proposals.on_restored(self._state_machine.outcome, self.applied)
+
+
+def apply_for_a_turn(core: Core, applier: Applier, clock: Clock) -> None:
+    """Committed entries one by one, since one may cost as much as thousands of others."""
+    until_s = clock.monotonic_s() + APPLY_TURN_S
+    for _ in range(COMMITTED_MAX):
+        applier.apply(core.take_committed(1))
+        if not core.has_more() or clock.monotonic_s() >= until_s:
+            return

@@ -15,7 +15,7 @@ import msgspec
 
 from kvorum.mvcc.command import decode_batch, encode_batch, stamped
 from kvorum.mvcc.state_machine import StateMachine
-from kvorum.node.applier import Applier
+from kvorum.node.applier import Applier, apply_for_a_turn
 from kvorum.node.fence import Fence
 from kvorum.node.housekeeping import Stamps
 from kvorum.node.leadership import LeadershipWatch
@@ -84,6 +84,7 @@ class Driver:
         self._observer = observer
         self._stamps = stamps
         self._wake = wake
+        self._clock = clock
         self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
         self._inbox: list[Message] = []
         self._saving: tuple[Save, Future[None]] | None = None
@@ -148,7 +149,7 @@ class Driver:
         self._tick()
         self._note_leadership()
         self._propose()
-        self._process(self._core.ready())
+        self._process(self._core.ready(committed_max=0))
         self._upkeep.note_membership()
         self._upkeep.settle()
         if self._is_removed and not self._core.has_more():
@@ -249,8 +250,8 @@ class Driver:
             self._upkeep.sender.want(wanted)
         for state in ready.read_states:
             self._reads.on_read_state(state)
-        if ready.committed:
-            self._applier.apply(ready.committed)
+        if self._core.has_more():
+            apply_for_a_turn(self._core, self._applier, self._clock)
         self._reads.serve(self._applier.applied)
 
     def _on_event(self, event: Event) -> None:

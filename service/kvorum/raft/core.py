@@ -197,13 +197,13 @@ class Core:
 
     # --- outputs ---------------------------------------------------------------------
 
-    def ready(self) -> Ready:
-        """Take everything that is to be done now."""
+    def ready(self, committed_max: int = COMMITTED_MAX) -> Ready:
+        """Take everything that is to be done now, with at most so many committed entries."""
         state = self.state
         if state.role is Role.LEADER:
             replication.flush(state)
         save = None if self._saving else self._next_save()
-        committed = state.log.take_committed(COMMITTED_MAX, COMMITTED_BYTES_MAX)
+        committed = self.take_committed(committed_max)
         state.log.give_back()
         ready = Ready(
             tuple(state.messages),
@@ -217,6 +217,10 @@ class Core:
         )
         state.clear_outboxes()
         return ready
+
+    def take_committed(self, limit: int) -> tuple[Entry, ...]:
+        """Some committed entries by themselves, at most ``limit``: each is handed out once."""
+        return self.state.log.take_committed(limit, COMMITTED_BYTES_MAX)
 
     def _next_save(self) -> Save | None:
         """Collect what the disk lacks; without such, nothing waits for a sync."""

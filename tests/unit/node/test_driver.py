@@ -6,6 +6,8 @@ import pytest
 
 from kvorum.errors import NoLeader, OutcomeUnknown
 from kvorum.mvcc.command import UNSTAMPED, Stamp, decode_batch, encode_batch
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.applier import APPLY_TURN_S
 from kvorum.node.options import NodeOptions
 from kvorum.raft.core import COMMITTED_MAX
 from kvorum.raft.messages import (
@@ -414,3 +416,26 @@ async def test_replay_yields_to_other_work() -> None:
         bench.wake.set()
         await other_work(bench)
     assert any(0 < applied < count for applied in seen)
+
+
+async def test_slow_entries_are_applied_over_several_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Heartbeats and messages come in between, however many entries are decided at once."""
+    bench = DriverBench()
+    apply, turns = StateMachine.apply_noop, list[int]()
+
+    def slowly(machine: StateMachine, index: int) -> None:
+        bench.clock.advance(0.6 * APPLY_TURN_S)
+        apply(machine, index)
+
+    async with bench:
+        await bench.follow()
+        entries = [entry(1, index) for index in range(1, 10)]
+        monkeypatch.setattr(StateMachine, "apply_noop", slowly)
+        bench.driver.deliver([append_from(OTHER, *entries, term=1, commit=9)])
+        while bench.machine.applied_index < 9:
+            assert bench.core.state.log.applied == bench.machine.applied_index
+            await asyncio.sleep(0)
+            turns.append(bench.machine.applied_index)
+    assert sorted(set(turns) - {0}) == [2, 4, 6, 8, 9]
