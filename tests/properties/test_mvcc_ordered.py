@@ -57,7 +57,7 @@ def test_agrees_with_a_sorted_list(keys: list[str], start: str, end: str, limit:
         assert list(ours.between(start, bound, reverse=True)) == expected[::-1]
         assert ours.count(start, bound) == len(expected)
     if model:
-        assert ours.first() == model[0]
+        assert (ours.first(), ours.last()) == (model[0], model[-1])
 
 
 @given(SEQUENCES, st.lists(st.integers(0, 10), max_size=20), SEQUENCES)

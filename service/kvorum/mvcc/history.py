@@ -13,6 +13,7 @@ many at once, so that nobody is held up.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
+from operator import itemgetter
 from typing import Final
 from zlib import crc32
 
@@ -29,6 +30,8 @@ SWEEP_EVENTS: Final = 4096
 """Forgotten events whose memory is given back at a time; more if more come than that."""
 _STRIDE: Final = 64
 """Changes of one key that are looked through from either side in turn."""
+
+_event_of: Final = itemgetter(0)
 
 
 class History:
@@ -75,6 +78,11 @@ class History:
     def digest(self) -> int:
         """Of all events (:mod:`kvorum.mvcc.digest`)."""
         return (self._digest - self._first_digest) % PRIME
+
+    @property
+    def has_arrears(self) -> bool:
+        """Whether there are forgotten events for the next :meth:`sweep`."""
+        return len(self._starts) > 1 and self._starts[1] <= self.compacted_revision + 1
 
     @property
     def oldest_ms(self) -> int | None:
@@ -153,7 +161,7 @@ class History:
 
     def later(self, revision: int) -> Iterator[Event]:
         """All events of later revisions."""
-        return (event for event, _time_ms in self._read(revision, self.newest))
+        return map(_event_of, self._read(revision, self.newest))
 
     def view(self) -> Iterator[tuple[Event, int]]:
         """All events that there are now, with the log times of their batches."""
@@ -201,7 +209,7 @@ class History:
         """
         room = max(SWEEP_EVENTS, 2 * self._added)
         self._added = 0
-        while room > 0 and len(self._starts) > 1 and self._starts[1] <= self.compacted_revision + 1:
+        while room > 0 and self.has_arrears:
             segment = self._segments.pop(0)
             del self._starts[0]
             room -= segment.event_count

@@ -116,6 +116,10 @@ class OrderedKeys(Generic[K]):
         """The smallest; there has to be one."""
         return self._firsts[0]
 
+    def last(self) -> K:
+        """The greatest; there has to be one."""
+        return self._chunks[-1][-1]
+
     def rank(self, key: K) -> int:
         """How many are smaller than ``key``; adds up the lengths of the chunks before."""
         number = bisect_right(self._firsts, key) - 1

@@ -213,9 +213,9 @@ def test_a_write_costs_the_same_while_frozen_however_many_keys_there_are() -> No
     keys = [b"key-%03d" % number for number in range(BLOCK_ITEMS)]
     put(machine, *keys)
     state = machine.freeze()
-    put(machine, keys[0], keys[0], keys[1], b"other")
+    put(machine, keys[0], keys[0], keys[1], b"key-1-new", b"key-behind-the-last")
     former = state._view.records._former
-    assert set(former) == {keys[0], keys[1], b"other"}
+    assert set(former) == {keys[0], keys[1], b"key-1-new"}
     for block in islice(state.blocks(), 1, None):
         if isinstance(decode_block(block), RecordBlock):
             put(machine, keys[2], keys[3])
