@@ -1,7 +1,9 @@
 """A backup into the data directory of one member of a new cluster.
 
 Every member restores the same file by itself; that they agree on everything, without talking,
-follows from what goes in: the file, the members, and how far the revision is raised.
+follows from what goes in: the file, the members, how far the revision is raised, and the restore
+id. The last is another one each time that somebody restores, so that two clusters made of one
+backup are strangers to each other, and the later one goes on above the earlier one.
 """
 
 import hashlib
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from kvorum.app.restore_id import RestoreId
 from kvorum.errors import DataDirectoryError, SnapshotDamaged
 from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.state_machine import StateMachine
@@ -25,6 +28,9 @@ from kvorum.storage.snapshot_format import Head
 Progress = Callable[[int, int], None]
 """``f(done, total)``, in bytes of the file."""
 
+REVISION_MAX = 8 * 10**15
+"""Below 2^53, above which JSON numbers are not exact everywhere, with room to go on."""
+
 
 class Backup(Struct, frozen=True):
     """A backup that was read to its end and loaded: nothing in it is damaged."""
@@ -39,6 +45,7 @@ class Restored(Struct, frozen=True):
     """What a new cluster begins with, as this member's directory holds it."""
 
     cluster_id: str
+    restore_id: str
     former_cluster_id: str
     member_id: str
     members: tuple[str, ...]
@@ -75,10 +82,13 @@ def _naming(path: Path, reason: str) -> str:
     return reason if reason.startswith(str(path)) else f"{path}: {reason}"
 
 
-def restored_cluster_id(backup: Backup, members: Sequence[str], bump_revision: int) -> str:
+def restored_cluster_id(
+    backup: Backup, members: Sequence[str], bump_revision: int, restore_id: RestoreId
+) -> str:
     """16 hex digits, the same for every member that restores the same in the same way.
 
-    Those who would not hold equal states at equal entries are strangers to each other.
+    Those who would not hold equal states at equal entries are strangers to each other, and so
+    are those who are of two restores.
     """
     last = backup.head.last
     told = [
@@ -87,6 +97,7 @@ def restored_cluster_id(backup: Backup, members: Sequence[str], bump_revision: i
         backup.digest,
         f"{last.term}.{last.index}",
         str(bump_revision),
+        restore_id.text,
         *sorted(members),
     ]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
@@ -102,26 +113,36 @@ def restore_backup(
     members: Sequence[str],
     uid: str,
     bump_revision: int,
+    restore_id: RestoreId,
     segment_bytes: int = SEGMENT_BYTES,
     progress: Progress,
 ) -> Restored:
     """Make ``data_dir`` that of the member at ``address``, of a new cluster of ``members``.
 
-    All of them are voters from the start. The revision grows by ``bump_revision``, so that none
-    which a client of the former cluster has seen is used twice; history and outcomes are
-    forgotten. Raises DataDirectoryError, SnapshotDamaged, OSError of ``backup_path``.
+    All of them are voters from the start. History and outcomes are forgotten, and no revision
+    that a client may have seen is used twice: the new ones begin at the time of the restore in
+    microseconds, which no cluster that was restored earlier can have reached unless it made
+    more than a million revisions a second ever since; and at least ``bump_revision`` above the
+    backup's, whatever the clock says. Raises DataDirectoryError, SnapshotDamaged, OSError of
+    ``backup_path``.
     """
     try:
         refuse_occupied(fs, data_dir)  # before anything takes long
     except OSError as cause:
         raise DataDirectoryError(f"{data_dir}: {cause.strerror}") from cause
     backup = load_backup(fs, backup_path, progress)
-    cluster_id = restored_cluster_id(backup, members, bump_revision)
+    machine, former_revision = backup.machine, backup.machine.revision
+    revision = max(former_revision + bump_revision, restore_id.time_us)
+    if revision > REVISION_MAX:
+        raise DataDirectoryError(
+            f"revision {former_revision} of the backup cannot go on as {revision}: at most "
+            f"{REVISION_MAX} is possible. Raise it less."
+        )
+    cluster_id = restored_cluster_id(backup, members, bump_revision, restore_id)
     voters = tuple(NodeId(member) for member in sorted(members))
     head = Head(cluster_id, backup.head.last, Membership(voters))
     identity = Identity(FORMAT_VERSION, node_id, address, uid, cluster_id, ())
-    machine, former_revision = backup.machine, backup.machine.revision
-    machine.rebase(bump_revision)
+    machine.rebase(revision - former_revision)
     frozen = machine.freeze()
     try:
         restore_directory(
@@ -131,6 +152,7 @@ def restore_backup(
         frozen.close()
     return Restored(
         cluster_id,
+        restore_id.text,
         backup.head.cluster_id,
         address,
         tuple(voters),

@@ -159,7 +159,8 @@ class Handshake:
             f"to let it join, run `kvorum member add {hello.sender_address}`"
             if hello.virgin
             else "a node left over from before `kvorum recover` gets an empty DATA_DIR and joins "
-            "with `kvorum member add`"
+            "with `kvorum member add`; nodes restored from one backup were to get the same "
+            "`--restore-id`: those that did not are restored again, into an empty DATA_DIR"
         )
         return Refusal(
             RefusalKind.OTHER_CLUSTER,

@@ -46,6 +46,7 @@ async def test_a_node_of_another_cluster(
         assert f"Node-2 ({addresses[1]}) belongs to cluster cluster-b" in warning
         assert f"Node-1 ({addresses[0]}) to cluster cluster-a" in warning
         assert warning.count(", ".join(addresses)) == 2
+        assert "restored from one backup were to get the same `--restore-id`" in warning
     assert one.recorder.up == two.recorder.up == set()
     assert one.inbox == two.inbox == []
 

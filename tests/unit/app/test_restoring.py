@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kvorum.app.restoring import Restored, load_backup, restore_backup
+from kvorum.app.restore_id import RestoreId, new_restore_id
+from kvorum.app.restoring import REVISION_MAX, Restored, load_backup, restore_backup
 from kvorum.errors import DataDirectoryError, SnapshotDamaged
 from kvorum.mvcc.command import Put, Stamp, encode_batch, encode_command
 from kvorum.mvcc.state_machine import StateMachine
@@ -24,6 +25,8 @@ from tests.unit.storage.snaps import at
 
 BACKUP = Path("/backup/kvorum.snapshot")
 MEMBERS = ("a:1", "b:1", "c:1")
+NOW_US = 1_800_000_000_000_000
+RESTORE = new_restore_id(NOW_US, 1)
 STAMP = Stamp(1000, 1000, 3600, 1000, 3600, 1 << 20)
 
 
@@ -60,6 +63,7 @@ def restored(
     *,
     members: Sequence[str] = MEMBERS,
     bump: int = 1000,
+    restore_id: RestoreId = RESTORE,
 ) -> Restored:
     return restore_backup(
         fs,
@@ -70,6 +74,7 @@ def restored(
         members=members,
         uid=f"uid-{address}",
         bump_revision=bump,
+        restore_id=restore_id,
         segment_bytes=4096,
         progress=ignore,
     )
@@ -117,17 +122,51 @@ def test_keys_stay_and_revisions_go_on_far_above() -> None:
     before = a_machine()
     fs = write_backup(MemoryFileSystem(), before)
     told = restored(fs)
-    assert (told.former_revision, told.revision, told.key_count) == (5, 1005, 5)
+    assert (told.former_revision, told.revision, told.key_count) == (5, NOW_US, 5)
     assert told.former_cluster_id == "old"
     _, machine = started(fs)
-    assert machine.revision == machine.compacted_revision == 1005
+    assert machine.revision == machine.compacted_revision == NOW_US
     assert machine.get(b"k3") == before.get(b"k3")
     assert machine.lease_count == 1
     assert machine.outcome("r3") is None
     assert dict(machine.members) == {}
     put = Put("new", b"k9", b"1")
     (outcome,) = machine.apply(6, encode_batch([encode_command(put)], STAMP))
-    assert outcome.revision == 1006
+    assert outcome.revision == NOW_US + 1
+
+
+def test_the_same_backup_restored_twice_is_two_clusters_without_a_common_revision() -> None:
+    """Tokens, entity tags and event ids of the first mean nothing to the second."""
+    backup = write_backup(MemoryFileSystem(), a_machine()).read(BACKUP)
+    lives = []
+    for restore_id in (RESTORE, new_restore_id(NOW_US + 1_000_000, 1)):
+        fs = write_backup(MemoryFileSystem(), a_machine())
+        assert fs.read(BACKUP) == backup
+        lives.append(restored(fs, restore_id=restore_id))
+    first, second = lives
+    assert first.cluster_id != second.cluster_id
+    assert second.revision - first.revision == 1_000_000, "a revision for each microsecond"
+
+
+def test_at_the_same_time_two_clusters_are_strangers_still() -> None:
+    one, two = (
+        restored(write_backup(MemoryFileSystem(), a_machine()), restore_id=restore_id)
+        for restore_id in (RESTORE, new_restore_id(NOW_US, 2))
+    )
+    assert one.cluster_id != two.cluster_id
+
+
+def test_with_a_clock_that_is_behind_revisions_are_raised_all_the_same() -> None:
+    fs = write_backup(MemoryFileSystem(), a_machine())
+    assert restored(fs, restore_id=new_restore_id(900, 1)).revision == 1005
+
+
+def test_a_revision_that_json_could_not_tell_exactly_is_none() -> None:
+    fs = write_backup(MemoryFileSystem(), a_machine())
+    with pytest.raises(DataDirectoryError, match="revision 5 of the backup cannot go on"):
+        restored(fs, bump=REVISION_MAX - 4)
+    assert not fs.exists(Path("/a"))
+    assert restored(fs, bump=REVISION_MAX - 5).revision == REVISION_MAX < 2**53
 
 
 def test_what_would_make_other_states_makes_other_clusters() -> None:
@@ -143,10 +182,11 @@ def test_what_would_make_other_states_makes_other_clusters() -> None:
     others = [
         id_of(members=("a:1", "b:1")),
         id_of(bump=1001),
+        id_of(restore_id=new_restore_id(NOW_US, 2)),
         id_of(a_machine(6)),
         "old",
     ]
-    assert len({usual, *others}) == 5
+    assert len({usual, *others}) == 6
 
 
 @pytest.mark.parametrize("offset", [10, -30, 300])
@@ -203,7 +243,7 @@ def test_a_backup_of_what_was_restored_can_be_restored() -> None:
     restored(fs)
     _, machine = started(fs)
     again = write_backup(MemoryFileSystem(), machine)
-    assert restored(again).revision == 2005
+    assert restored(again).revision == NOW_US + 1000, "at least the bump"
 
 
 @pytest.mark.parametrize("step", range(0, 60, 3))

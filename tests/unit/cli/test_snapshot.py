@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,8 +161,8 @@ class TestRestore:
             f"--data-dir {tmp_path}/one"
         )
         assert (run.code, run.err) == (0, "")
-        assert "5 keys; revision 5 went on as 1000000005." in run.out
-        assert "Restore the same file for b:1, c:1 too" in run.out
+        assert re.search(r"5 keys; revision 5 went on as \d{16}\.", run.out)
+        assert "Restore b:1, c:1 too" in run.out
         assert (tmp_path / "one" / "identity.json").exists()
 
     def test_an_env_file_does_so_too_and_options_win(self, backup: Path, tmp_path: Path) -> None:
@@ -172,10 +173,42 @@ class TestRestore:
         one = json.loads(kvorum(f"snapshot restore {backup} --env-file {env_file} -o json").out)
         assert one["dataDir"] == str(tmp_path / "from-file")
         line = f"snapshot restore {backup} --env-file {env_file} --data-dir {tmp_path}/two -o json"
-        two = json.loads(kvorum(f"{line} --self-id Node-2").out)
+        two = json.loads(kvorum(f"{line} --self-id Node-2 --restore-id {one['restoreId']}").out)
         assert (two["dataDir"], two["node"]) == (f"{tmp_path}/two", "Node-2")
         assert two["members"] == one["members"] == ["a:1", "b:1", "c:1"]
         assert two["clusterId"] == one["clusterId"] != one["formerClusterId"]
+        assert two["revision"] == one["revision"]
+        other = json.loads(kvorum(line.replace("two", "three")).out)
+        assert other["clusterId"] != one["clusterId"], "another restore of the same file"
+        assert other["revision"] > one["revision"]
+
+    def test_the_command_for_the_other_nodes_is_shown(self, backup: Path, tmp_path: Path) -> None:
+        node = "--self-id N --self-address {}:1 --other-nodes a:1,b:1 --data-dir {}/{}"
+        first = kvorum(
+            f"snapshot restore {backup} --bump-revision 7 {node.format('a', tmp_path, 'one')}"
+        )
+        shown = re.search(r"^  kvorum (snapshot restore .*) --env-file …$", first.out, re.MULTILINE)
+        assert shown is not None
+        second = kvorum(f"{shown[1]} {node.format('b', tmp_path, 'two')}")
+        clusters = [re.search(r"new cluster (\w{16})\.", run.out) for run in (first, second)]
+        assert clusters[0] is not None
+        assert clusters[1] is not None
+        assert clusters[0][1] == clusters[1][1]
+        assert f"Each has to say cluster {clusters[0][1]}." in second.out
+
+    def test_an_id_that_is_none(self, backup: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            kvorum(f"snapshot restore {backup} --restore-id 00f6d36cc4e07076")
+        told = capsys.readouterr().err
+        assert "'00f6d36cc4e07076' is no id of a restore" in told
+        assert "restoring the first node shows it" in told
+
+    def test_a_clock_that_is_behind_is_told(self, backup: Path, tmp_path: Path) -> None:
+        early = "19700101T000000.000100-00000001"
+        run = kvorum(f"snapshot restore {backup} --restore-id {early} --data-dir {tmp_path}/one")
+        assert run.code == 0
+        assert "revision 5 went on as 1000000005." in run.out
+        assert "give --bump-revision another number" in run.err
 
     def test_alone_it_is_for_serve_without_settings(
         self, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -183,8 +216,7 @@ class TestRestore:
         monkeypatch.chdir(tmp_path)
         run = kvorum(f"snapshot restore {backup} --bump-revision 10")
         assert (run.code, run.err) == (0, "")
-        assert "went on as 15." in run.out
-        assert "Restore the same file" not in run.out
+        assert "--restore-id" not in run.out
         assert (tmp_path / "kvorum-data" / "identity.json").exists()
 
     def test_half_a_cluster_is_refused(self, backup: Path) -> None:

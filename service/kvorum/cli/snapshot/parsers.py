@@ -3,6 +3,7 @@
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from pathlib import Path
 
+from kvorum.app.restore_id import RestoreId, parse_restore_id
 from kvorum.cli.asking import asking_options
 from kvorum.cli.commands import Commands, add_command
 
@@ -39,13 +40,16 @@ examples:
 RESTORE = """\
 Make the data directory of one node of a NEW cluster out of a backup. Run it once for each node,
 with the same FILE and the same members, before any of them is started; then start them as
-always. Settings are those of `kvorum serve`: an env file, the environment, and the options
-here, which win. The directory has to be empty. Revisions go on BUMP later, so that none that
-a client knows comes twice; history and members of the former cluster are forgotten, and its
+always. The first one makes a restore id and shows it: give it to all others. Settings are
+those of `kvorum serve`: an env file, the environment, and the options here, which win. The
+directory has to be empty. Revisions go on far above the former ones, so that none that a
+client knows comes twice; history and members of the former cluster are forgotten, and its
 nodes cannot join the new one.
 
 examples:
   kvorum snapshot restore kvorum.snapshot --env-file 1.env
+  kvorum snapshot restore kvorum.snapshot --env-file 2.env \\
+      --restore-id 20260131T235959.123456-1f2e3d4c
   kvorum snapshot restore kvorum.snapshot            (a single node, for `kvorum serve`)
   kvorum snapshot restore kvorum.snapshot --self-id Node-1 --self-address a:8001 \\
       --other-nodes b:8001,c:8001 --data-dir /var/lib/kvorum
@@ -102,7 +106,13 @@ def _add_restore(ones: Commands) -> None:
         type=_bump,
         default=BUMP,
         metavar="BUMP",
-        help=f"how far revisions are raised, the same on all nodes (default: {BUMP:,})",
+        help=f"how far revisions are raised at least, the same on all nodes (default: {BUMP:,})",
+    )
+    restore.add_argument(
+        "--restore-id",
+        type=_restore_id,
+        metavar="ID",
+        help="what restoring the first node showed; without it another cluster begins",
     )
     _add_output(restore)
 
@@ -119,3 +129,10 @@ def _bump(text: str) -> int:
     if not digits.isdecimal() or int(digits) > BUMP_MAX:
         raise ArgumentTypeError(f"{text!r} is no number of revisions from 0 to {BUMP_MAX:,}")
     return int(digits)
+
+
+def _restore_id(text: str) -> RestoreId:
+    try:
+        return parse_restore_id(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{error}; restoring the first node shows it") from error

@@ -2,21 +2,26 @@
 
 import os
 import secrets
+import shlex
+import time
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from kvorum.app.restore_id import RestoreId, new_restore_id
 from kvorum.app.restoring import Restored, restore_backup
 from kvorum.cli.console import Console
 from kvorum.cli.data.progress import progress
 from kvorum.cli.exits import Exit
 from kvorum.cli.output import json_block
 from kvorum.cli.serve import node_settings
+from kvorum.cli.snapshot.parsers import BUMP
 from kvorum.errors import ConfigurationError, DataDirectoryError, SnapshotDamaged
 from kvorum.settings import Settings
 from kvorum.storage.fs import FileSystem, OsFileSystem
 
 _UID_BYTES = 8
+_CHANCE_BITS = 32
 _OPTIONS = {
     "SELF_ID": "self_id",
     "SELF_ADDRESS": "self_address",
@@ -27,6 +32,7 @@ _OPTIONS = {
 def run_restore(arguments: Namespace, console: Console) -> int:
     try:
         settings = node_settings(arguments.env_file, _environ(arguments, os.environ))
+        restore_id = arguments.restore_id or _new_restore_id()
     except ConfigurationError as error:
         console.warn(f"kvorum: {error}")
         return Exit.USAGE
@@ -35,9 +41,17 @@ def run_restore(arguments: Namespace, console: Console) -> int:
         arguments.file,
         settings,
         bump_revision=arguments.bump_revision,
+        restore_id=restore_id,
         as_json=arguments.output == "json",
         console=console,
     )
+
+
+def _new_restore_id() -> RestoreId:
+    try:
+        return new_restore_id(time.time_ns() // 1000, secrets.randbits(_CHANCE_BITS))
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _environ(arguments: Namespace, environ: Mapping[str, str]) -> dict[str, str]:
@@ -55,6 +69,7 @@ def restore(
     settings: Settings,
     *,
     bump_revision: int,
+    restore_id: RestoreId,
     as_json: bool,
     console: Console,
 ) -> int:
@@ -70,6 +85,7 @@ def restore(
                 members=settings.members,
                 uid=secrets.token_hex(_UID_BYTES),
                 bump_revision=bump_revision,
+                restore_id=restore_id,
                 segment_bytes=settings.wal_segment_bytes,
                 progress=lambda done, total: tell(done * 100 // total),
             )
@@ -79,8 +95,25 @@ def restore(
     except OSError as error:
         console.warn(f"kvorum: {backup} cannot be read: {error.strerror}")
         return Exit.FAILED
-    console.say(json_block(_fields(restored, settings)) if as_json else _words(restored, settings))
+    if restored.revision > restore_id.time_us:
+        console.warn(
+            f"kvorum: revision {restored.former_revision} of the backup, raised by "
+            f"{bump_revision}, is above the time of the restore: if this backup is restored a "
+            "second time, give --bump-revision another number, or revisions repeat"
+        )
+    console.say(
+        json_block(_fields(restored, settings))
+        if as_json
+        else _words(restored, settings, _command(backup, bump_revision, restore_id))
+    )
     return Exit.DONE
+
+
+def _command(backup: Path, bump_revision: int, restore_id: RestoreId) -> str:
+    """For each further node, but for its own settings."""
+    bump = [] if bump_revision == BUMP else ["--bump-revision", str(bump_revision)]
+    words = ["kvorum", "snapshot", "restore", str(backup), *bump, "--restore-id", restore_id.text]
+    return shlex.join(words)
 
 
 def _fields(restored: Restored, settings: Settings) -> Mapping[str, object]:
@@ -88,6 +121,7 @@ def _fields(restored: Restored, settings: Settings) -> Mapping[str, object]:
         "node": settings.self_id,
         "dataDir": str(settings.data_dir),
         "clusterId": restored.cluster_id,
+        "restoreId": restored.restore_id,
         "formerClusterId": restored.former_cluster_id,
         "members": list(restored.members),
         "keys": restored.key_count,
@@ -96,7 +130,7 @@ def _fields(restored: Restored, settings: Settings) -> Mapping[str, object]:
     }
 
 
-def _words(restored: Restored, settings: Settings) -> str:
+def _words(restored: Restored, settings: Settings, command: str) -> str:
     whose = f"{settings.data_dir} is that of {settings.self_id} now"
     was, now = restored.former_revision, restored.revision
     lines = [
@@ -105,10 +139,11 @@ def _words(restored: Restored, settings: Settings) -> str:
     ]
     others = [member for member in restored.members if member != restored.member_id]
     if others:
-        lines.append(
-            f"Restore the same file for {', '.join(others)} too, before you start any: each has to "
-            f"say cluster {restored.cluster_id}."
-        )
+        lines += [
+            f"Restore {', '.join(others)} too, with their own settings, before you start any:",
+            f"  {command} --env-file …",
+            f"Each has to say cluster {restored.cluster_id}.",
+        ]
     lines.append(
         "Leave the nodes of the former cluster stopped: clients could not tell them apart."
     )
