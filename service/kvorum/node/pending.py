@@ -20,12 +20,13 @@ class Write:
     ended without news, so that it may yet be applied.
     """
 
-    __slots__ = ("_futures", "command", "deadline_s", "queued", "request_id", "unsure")
+    __slots__ = ("_futures", "command", "deadline_s", "queued", "request_id", "unsure", "weight")
 
-    def __init__(self, request_id: str, command: bytes, deadline_s: float) -> None:
+    def __init__(self, request_id: str, command: bytes, deadline_s: float, weight: int = 1) -> None:
         self.request_id = request_id
         self.command = command
         self.deadline_s = deadline_s
+        self.weight = weight  # see kvorum.node.weights
         self.queued = True
         self.unsure = False
         self._futures: list[Future[Outcome]] = []
@@ -77,11 +78,11 @@ class PendingWrites:
     def find(self, request_id: str) -> Write | None:
         return self._by_id.get(request_id)
 
-    def admit(self, request_id: str, command: bytes) -> Write:
+    def admit(self, request_id: str, command: bytes, weight: int = 1) -> Write:
         """Raises :class:`Rejected`: certainly not applied by this request."""
         self._check_room(len(command))
         deadline_s = self._clock.monotonic_s() + self._options.request_timeout_s
-        write = self._by_id[request_id] = Write(request_id, command, deadline_s)
+        write = self._by_id[request_id] = Write(request_id, command, deadline_s, weight)
         self._by_age.append(write)
         self.size_bytes += len(command)
         return write

@@ -23,9 +23,12 @@ from kvorum.raft.ready import Receipt
 from kvorum.raft.types import Entry, EntryId, Index, Term, Ticket
 from kvorum.telemetry.metrics import RaftMetrics
 
-BATCH_COMMANDS_MAX = 1024
+BATCH_WEIGHT_MAX = 1024
 BATCH_BYTES_MAX = 1 << 20
-"""A batch closes when it reaches either; one command may be larger."""
+"""A batch closes when it reaches either; one command may be larger. Most commands weigh 1.
+
+Its entry is applied in one go: a few that cost much must not hold up everybody.
+"""
 HANDED_OVER_BYTES_MAX = 8 << 20
 """No further batch after so many bytes: they must fit into the queue to a leader."""
 
@@ -75,7 +78,7 @@ class Proposals:
 
     # --- from front ends ---------------------------------------------------------------
 
-    def submit(self, request_id: str, command: bytes) -> "Future[Outcome]":
+    def submit(self, request_id: str, command: bytes, weight: int = 1) -> "Future[Outcome]":
         """Queue one command; the same request id waits for the same outcome.
 
         Raises :class:`~kvorum.errors.Rejected`: certainly not applied by this request.
@@ -85,7 +88,7 @@ class Proposals:
             return known.join()
         if known is not None:  # everyone who waited for that one has gone away
             self.writes.forget(known)
-        write = self.writes.admit(request_id, command)
+        write = self.writes.admit(request_id, command, weight)
         self._queue.append(write)
         self._wake()
         return write.join()
@@ -110,10 +113,11 @@ class Proposals:
 
     def _take_writes(self) -> list[Write]:
         taken: list[Write] = []
-        size_bytes = 0
-        while self._queue and len(taken) < BATCH_COMMANDS_MAX:
+        size_bytes = weight = 0
+        while self._queue and weight < BATCH_WEIGHT_MAX:
             size_bytes += len(self._queue[0].command)
-            if taken and size_bytes > BATCH_BYTES_MAX:
+            weight += self._queue[0].weight
+            if taken and (size_bytes > BATCH_BYTES_MAX or weight > BATCH_WEIGHT_MAX):
                 break
             write = self._queue.popleft()
             if write.is_done():

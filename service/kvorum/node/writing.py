@@ -31,6 +31,7 @@ from kvorum.node.fence import Fence
 from kvorum.node.options import NodeOptions
 from kvorum.node.proposals import Proposals
 from kvorum.node.views import Deleted, Get, TxnOp, TxnOpResult, TxnResult
+from kvorum.node.weights import weight_of
 
 TXN_OPS_MAX = 512
 """Operations of one branch of a transaction, and comparisons."""
@@ -42,6 +43,8 @@ TXN_ITEMS_PER_TURN = 512
 """After so many items or operations others have a turn."""
 TTL_MS_MIN, TTL_MS_MAX = 1000, 366 * 86_400_000
 
+_LIGHT = frozenset((Put, Delete, LeaseGrant, LeaseKeepAlive))
+"""Commands that cost the same whatever the store holds."""
 _LEASE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -186,7 +189,8 @@ class Writing:
         first = self._machine.outcome(command.request_id)
         if first is None:
             encoded = encoded or encode_command(command)
-            return self._proposals.submit(command.request_id, encoded)
+            weight = 1 if type(command) in _LIGHT else weight_of(command, self._machine)
+            return self._proposals.submit(command.request_id, encoded, weight)
         done: Future[Outcome] = asyncio.get_running_loop().create_future()
         done.set_result(first)
         return done

@@ -6,7 +6,7 @@ import pytest
 
 from kvorum.errors import NoLeader, Overloaded
 from kvorum.mvcc.command import decode_batch
-from kvorum.node.proposals import BATCH_BYTES_MAX, BATCH_COMMANDS_MAX, HANDED_OVER_BYTES_MAX
+from kvorum.node.proposals import BATCH_BYTES_MAX, BATCH_WEIGHT_MAX, HANDED_OVER_BYTES_MAX
 from kvorum.raft.ready import Receipt
 from kvorum.raft.types import Index, Ticket
 from tests.unit.node.fakes import (
@@ -58,13 +58,28 @@ async def test_a_submission_wakes_the_driver() -> None:
 
 async def test_a_batch_closes_at_its_number_of_commands() -> None:
     bench = Bench()
-    wanted = [f"r{number}" for number in range(BATCH_COMMANDS_MAX + 3)]
+    wanted = [f"r{number}" for number in range(BATCH_WEIGHT_MAX + 3)]
     for request_id in wanted:
         _ = bench.proposals.submit(request_id, put_command(request_id))
     batches = bench.proposals.take_batches(STAMP)
-    assert [len(ids_of(data)) for _, data in batches] == [BATCH_COMMANDS_MAX, 3]
+    assert [len(ids_of(data)) for _, data in batches] == [BATCH_WEIGHT_MAX, 3]
     assert [request_id for _, data in batches for request_id in ids_of(data)] == wanted
     assert ascending([ticket for ticket, _ in batches])
+
+
+async def test_a_batch_closes_at_what_its_commands_cost() -> None:
+    """One entry is applied in one go, so a few expensive commands fill it."""
+    bench = Bench()
+    for number, weight in enumerate((1, 400, 400, 400, 1, 5000, 1)):
+        request_id = f"r{number}"
+        _ = bench.proposals.submit(request_id, put_command(request_id), weight)
+    batches = bench.proposals.take_batches(STAMP)
+    assert [ids_of(data) for _, data in batches] == [
+        ["r0", "r1", "r2"],
+        ["r3", "r4"],
+        ["r5"],
+        ["r6"],
+    ]
 
 
 async def test_a_batch_closes_at_its_bytes() -> None:

@@ -1,0 +1,78 @@
+"""What commands and reads cost, roughly, before they are done: what fits into one turn.
+
+The unit is a put or a read of one small key, some microseconds. Whatever costs more says so
+here, so that a batch is closed, or a turn ended, before it holds up everybody else.
+"""
+
+from collections.abc import Sequence
+
+from kvorum.mvcc.command import (
+    DELETE_KEYS_MAX,
+    Command,
+    Compact,
+    Compare,
+    CompareAndSet,
+    DeleteOp,
+    Field,
+    LeaseRevoke,
+    Txn,
+    WriteOp,
+)
+from kvorum.mvcc.query import KeyRange
+from kvorum.mvcc.state_machine import StateMachine
+
+HEAVY = 256
+"""Of what only a few may do in one batch, whatever it finds."""
+_COMPARED_BYTES = 4096
+"""Of JSON, for the price of one key."""
+_KEYS_OF_A_RANGE = 8
+"""Compared or read in order, for the price of one."""
+
+
+def weight_of(command: Command, machine: StateMachine) -> int:
+    """Going by the store as it is now."""
+    match command:
+        case CompareAndSet(key=key, expected=expected):
+            return 1 + (len(expected) + _value_bytes(machine, key)) // _COMPARED_BYTES
+        case Txn(compares=compares, then=then, orelse=orelse):
+            branch = max(_weight_of_branch(then, machine), _weight_of_branch(orelse, machine))
+            return 1 + sum(_weight_of_compare(each, machine) for each in compares) + branch
+        case LeaseRevoke(lease=lease_id):
+            lease = machine.lease(lease_id)
+            return 1 + min(lease.key_count, DELETE_KEYS_MAX) if lease is not None else 1
+        case Compact():
+            return HEAVY
+    return 1
+
+
+def weight_of_page(limit: int) -> int:
+    """A read of a range."""
+    return 1 + limit // _KEYS_OF_A_RANGE
+
+
+def _weight_of_compare(compare: Compare, machine: StateMachine) -> int:
+    end = compare.end
+    keys = 1 if end is None else machine.count(KeyRange(compare.key, end or None))
+    weight = 1 + min(keys, DELETE_KEYS_MAX) // _KEYS_OF_A_RANGE
+    if compare.field is not Field.VALUE:
+        return weight
+    if end is not None:
+        return weight + HEAVY  # their values may be of any size
+    operand_bytes = len(compare.operand) if isinstance(compare.operand, bytes) else 0
+    return weight + (operand_bytes + _value_bytes(machine, compare.key)) // _COMPARED_BYTES
+
+
+def _weight_of_branch(ops: Sequence[WriteOp], machine: StateMachine) -> int:
+    return sum(_weight_of_op(op, machine) for op in ops)
+
+
+def _weight_of_op(op: WriteOp, machine: StateMachine) -> int:
+    if not isinstance(op, DeleteOp) or op.end is None:
+        return 1
+    keys = machine.count(KeyRange(op.key, op.end or None))
+    return 1 + min(keys, op.limit or DELETE_KEYS_MAX, DELETE_KEYS_MAX)
+
+
+def _value_bytes(machine: StateMachine, key: bytes) -> int:
+    record = machine.get(key)
+    return len(record.value) if record is not None else 0
