@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kvorum.errors import Compacted, WatchEnded
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
 from kvorum.mvcc.record import Event
-from kvorum.node import watch_fanout, watch_feed, watch_history
+from kvorum.node import watch_fanout, watch_feed, watch_history, watch_places
 from kvorum.node.watch_feed import Selector
 from tests.support.fake_history import HubKit
 
@@ -37,7 +37,8 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few events make many slices, turns and full buffers."""
     monkeypatch.setattr(watch_fanout, "PENDING_EVENTS_MAX", 8)
     monkeypatch.setattr(watch_fanout, "COLLECT_EVENTS", 3)
-    monkeypatch.setattr(watch_fanout, "WORK_MAX", 100)
+    monkeypatch.setattr(watch_fanout, "WORK_MAX", 30)
+    monkeypatch.setattr(watch_places, "LENGTHS_MAX", 2)
     monkeypatch.setattr(watch_history, "SLICE_EVENTS", 4)
     monkeypatch.setattr(watch_history, "SLICES_MAX", 3)
     monkeypatch.setattr(watch_history, "LOOKS_MAX", 2)

@@ -62,7 +62,7 @@ class Feed(Generic[W]):
         self.counted_bytes = 0  # for the hub: up to here nobody waits for anything
 
     def append(self, change: Change, size_bytes: int) -> None:
-        """The next change; revisions grow. ``size_bytes`` as :func:`change_bytes` says."""
+        """The next change; revisions grow. ``size_bytes``: about what it occupies."""
         link = self.tail
         link.change = change
         self.tail = Link(link.events_before + len(change.events), link.bytes_before + size_bytes)
@@ -77,8 +77,3 @@ def event_bytes(event: Event) -> int:
     if event.previous is not None:
         size += len(event.previous.value)
     return size
-
-
-def change_bytes(change: Change) -> int:
-    """About what it occupies."""
-    return CHANGE_OVERHEAD_BYTES + sum(event_bytes(event) for event in change.events)

@@ -25,6 +25,8 @@ from kvorum.telemetry.watch_metrics import WatchMetrics
 WAKES_PER_TURN = 32
 READS_PER_TURN = 8
 """Readers that go on in one turn of the event loop: some milliseconds, if all of them have much."""
+EVENTS_PER_TURN = 1000
+"""Of those readers together, unless one change has more."""
 
 BUFFER_BYTES_MAX = 256 << 20
 
@@ -78,12 +80,14 @@ class WatchHub:
 
         A revision that this node has not reached is waited for. Raises ``Compacted`` (with
         the oldest revision that can be watched from), ``Overloaded`` if there are too many
-        watches, ``Rejected`` while the node stops, ``InvalidRequest``.
+        watches or ranges, ``Rejected`` while the node stops, ``InvalidRequest``.
         """
         revision = self._machine.revision
         position = revision if from_revision is None else from_revision - 1
         self._check(position, is_empty=not (puts or deletes))
-        watch = Watch(self, Selector(keys, puts, deletes), revision=revision, position=position)
+        selector = Selector(keys, puts, deletes)
+        self._feeds.places.take(selector)
+        watch = Watch(self, selector, revision=revision, position=position)
         self._watches[watch] = None
         self._metrics.watchers = len(self._watches)
         if position >= revision:
@@ -165,6 +169,7 @@ class WatchHub:
         self._metrics.ended(reason)
         if feed is not None:
             self._fanout.left(feed)
+        self._feeds.places.give_back(watch.selector)
 
     # --- turns -----------------------------------------------------------------------------
 
@@ -182,16 +187,24 @@ class WatchHub:
             self._schedule()
 
     def _wake(self) -> None:
-        waking = self._fanout.waking
+        waking, events = self._fanout.waking, 0
         for _ in range(min(len(waking), WAKES_PER_TURN)):
-            waking.popleft().wake()
+            if events >= EVENTS_PER_TURN:
+                break
+            watch = waking.popleft()
+            events += watch.first_events
+            watch.wake()
 
     def _read_history(self) -> None:
+        events = 0
         for _ in range(min(len(self._behind), READS_PER_TURN)):
+            if events >= EVENTS_PER_TURN:
+                break
             watch = self._behind.popleft()
             watch.is_queued = False
             if watch.is_waiting:
                 self._advance(watch)
+                events += watch.first_events
         if not self._behind:
             self._past.forget()
 

@@ -3,24 +3,28 @@
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from kvorum.mvcc.query import KeyRange, prefix_range, single_key
 from kvorum.node.watch_feed import Feed, Selector
+from kvorum.node.watch_places import Places
+from kvorum.node.watch_ranges import RangeFeeds
 
 W = TypeVar("W")
 
+EVENT_WORK = 20
+LENGTH_WORK = 6
+"""In tenths of a microsecond: an event, and for each length of prefixes; more or less."""
+
 
 class FeedIndex(Generic[W]):
-    """Feeds of single keys by key, of prefixes by length and prefix; other ranges in a row.
-
-    So an event costs one look-up per length that somebody watches, and one comparison per
-    range that is neither a key nor a prefix.
-    """
+    """Feeds of single keys by key, of prefixes by length and prefix; of ranges by stretch."""
 
     def __init__(self) -> None:
+        self.places = Places()
+        """A selector takes one before it gets a feed, and has it until its feed is dropped."""
         self._feeds: dict[Selector, Feed[W]] = {}
         self._keys: dict[bytes, list[Feed[W]]] = {}
         self._prefixes: dict[int, dict[bytes, list[Feed[W]]]] = {}
-        self._ranges: dict[KeyRange, list[Feed[W]]] = {}
+        self._ranges: RangeFeeds[W] = RangeFeeds()
+        self._work = 0
 
     def __len__(self) -> int:
         return len(self._feeds)
@@ -29,9 +33,9 @@ class FeedIndex(Generic[W]):
         return iter(self._feeds.values())
 
     @property
-    def cost(self) -> int:
-        """Of an event, in tenths of a microsecond; more or less."""
-        return 20 + 3 * len(self._prefixes) + len(self._ranges)
+    def work(self) -> int:
+        """All that :meth:`matching` did so far, in tenths of a microsecond."""
+        return self._work + self._ranges.work
 
     def feed(self, selector: Selector) -> Feed[W]:
         """The feed of ``selector``; a new one if there is none yet."""
@@ -44,35 +48,35 @@ class FeedIndex(Generic[W]):
     def drop(self, feed: Feed[W]) -> None:
         """Nobody watches it any more."""
         del self._feeds[feed.selector]
-        keys = feed.selector.keys
-        if keys == single_key(keys.start):
-            _remove(self._keys, keys.start, feed)
-        elif keys == prefix_range(keys.start):
-            length = len(keys.start)
-            _remove(self._prefixes[length], keys.start, feed)
-            if not self._prefixes[length]:
-                del self._prefixes[length]
-        else:
-            _remove(self._ranges, keys, feed)
+        start = feed.selector.keys.start
+        match self.places.kind(feed.selector):
+            case "key":
+                _remove(self._keys, start, feed)
+            case "prefix":
+                length = len(start)
+                _remove(self._prefixes[length], start, feed)
+                if not self._prefixes[length]:
+                    del self._prefixes[length]
+            case "range":
+                self._ranges.drop(feed)
 
     def _add(self, feed: Feed[W]) -> None:
-        keys = feed.selector.keys
-        if keys == single_key(keys.start):
-            self._keys.setdefault(keys.start, []).append(feed)
-        elif keys == prefix_range(keys.start):
-            with_length = self._prefixes.setdefault(len(keys.start), {})
-            with_length.setdefault(keys.start, []).append(feed)
-        else:
-            self._ranges.setdefault(keys, []).append(feed)
+        start = feed.selector.keys.start
+        match self.places.kind(feed.selector):
+            case "key":
+                self._keys.setdefault(start, []).append(feed)
+            case "prefix":
+                self._prefixes.setdefault(len(start), {}).setdefault(start, []).append(feed)
+            case "range":
+                self._ranges.add(feed)
 
     def matching(self, key: bytes) -> list[Feed[W]]:
         """The feeds of all sets that have ``key``."""
+        self._work += EVENT_WORK + LENGTH_WORK * len(self._prefixes)
         found = list(self._keys.get(key, ()))
         for length, prefixes in self._prefixes.items():
             found += prefixes.get(key[:length], ())
-        for keys, feeds in self._ranges.items():
-            if key in keys:
-                found += feeds
+        found += self._ranges.matching(key)
         return found
 
 

@@ -18,7 +18,6 @@ from kvorum.node.watch_feed import (
     Feed,
     Link,
     Selector,
-    change_bytes,
 )
 
 EndReason = Literal["compacted", "lagging", "stopping", "closed"]
@@ -123,6 +122,14 @@ class Watch:
         return bool(self._ready)
 
     @property
+    def first_events(self) -> int:
+        """How many its reader gets at least, when it comes next; about."""
+        if self._ready:
+            return sum(len(change.events) for change in self._ready)
+        link = self._link
+        return 0 if link is None or link.change is None else len(link.change.events)
+
+    @property
     def waiting(self) -> Link:
         """Where it is in its feed: at the first change that waits for the reader."""
         self._skip()
@@ -193,14 +200,14 @@ class Watch:
         changes = list[Change]()
         size_bytes = 0
         while len(changes) < TAKE_CHANGES_MAX and size_bytes < TAKE_BYTES_MAX:
-            change = self._skip()
-            if change is None or self._link is None:
+            change, link = self._skip(), self._link
+            if change is None or link is None or link.next is None:
                 self._is_hasty = False
                 return changes
-            self._link = self._link.next
+            self._link = link.next
             self.position = change.revision
             changes.append(change)
-            size_bytes += change_bytes(change)
+            size_bytes += link.next.bytes_before - link.bytes_before
         self._is_hasty = True
         return changes
 

@@ -397,16 +397,26 @@ async def test_is_counted(kit: HubKit) -> None:
 
 
 class TestCosts:
-    @pytest.mark.parametrize("keys", [single_key(b"a"), prefix_range(b"a"), KeyRange(b"a", b"abc")])
-    async def test_nothing_is_left_of_closed_watches(self, kit: HubKit, keys: KeyRange) -> None:
-        before = kit.hub._feeds.cost
+    @pytest.mark.parametrize(
+        ("keys", "kind"),
+        [
+            (single_key(b"a"), "key"),
+            (prefix_range(b"a"), "prefix"),
+            (KeyRange(b"a", b"abc"), "range"),
+        ],
+    )
+    async def test_nothing_is_left_of_closed_watches(
+        self, kit: HubKit, keys: KeyRange, kind: str
+    ) -> None:
         watches = [kit.hub.open(keys, puts=number % 2 == 0) for number in range(10)]
         assert len(kit.hub._feeds) == 2
         for watch in watches:
             watch.close()
         assert len(kit.hub._feeds) == 0
         assert kit.hub._feeds.matching(b"ab") == []
-        assert kit.hub._feeds.cost == before
+        assert kit.hub._feeds.places.kind(watches[0].selector) == kind
+        assert not kit.hub._feeds.places._lengths
+        assert not kit.hub._feeds.places._ranges
 
     async def test_taken_changes_are_not_kept(self, kit: HubKit) -> None:
         quick, slow = kit.hub.open(ALL), kit.hub.open(ALL)
