@@ -87,6 +87,8 @@ class _Leader:
 
 
 class _Read:
+    weight = 1
+
     def __init__(self, leader: _Leader, floor: int) -> None:
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.future.add_done_callback(asyncio.Future.exception)  # giving up is no matter here

@@ -17,6 +17,7 @@ from kvorum.node.options import NodeOptions
 from kvorum.node.reads import Reads
 from kvorum.node.recent_reads import RecentReads
 from kvorum.node.views import KeyCount, KeyRead, LeaseView, ReadResult, Staleness
+from kvorum.node.weights import weight_of_page
 from kvorum.raft.core import Core
 
 RANGE_KEYS_MAX = 10_000
@@ -106,7 +107,7 @@ class Reading:
             )
             return KeyRead(request_id, page, staleness)
 
-        return self._perform(read, stale=stale)
+        return self._perform(read, self._weight(limit, revision), stale=stale)
 
     def count(
         self, request_id: str, keys: KeyRange, *, revision: int = 0, stale: bool = False
@@ -117,13 +118,16 @@ class Reading:
             count = self._machine.count(keys, revision)
             return KeyCount(request_id, count, revision or self._machine.revision, staleness)
 
-        return self._perform(read, stale=stale)
+        return self._perform(read, self._weight(0, revision), stale=stale)
+
+    def _weight(self, limit: int, revision: int) -> int:
+        return weight_of_page(limit, self._machine.revision - revision if revision else 0)
 
     def _perform(
-        self, read: Callable[[Staleness | None], _Result], *, stale: bool
+        self, read: Callable[[Staleness | None], _Result], weight: int = 1, *, stale: bool
     ) -> "Future[_Result]":
         self._fence.check()
-        waiter = _Deferred(read)
+        waiter = _Deferred(read, weight)
         if stale:
             waiter.serve(self.staleness())
         else:
@@ -179,7 +183,7 @@ class Reading:
 class _KeyRead:
     """A read of one key, waiting for its batch."""
 
-    __slots__ = ("_key", "_read", "_request_id", "future")
+    __slots__ = ("_key", "_read", "_request_id", "future", "weight")
 
     def __init__(
         self, read: Callable[[str, bytes], ReadResult], request_id: str, key: bytes
@@ -187,6 +191,7 @@ class _KeyRead:
         self._read = read
         self._request_id = request_id
         self._key = key
+        self.weight = 1
         self.future: Future[ReadResult] = asyncio.get_running_loop().create_future()
 
     def serve(self) -> None:
@@ -196,10 +201,11 @@ class _KeyRead:
 class _Deferred(Generic[_Result]):
     """Any other read, which may fail for the revision that it asks for."""
 
-    __slots__ = ("_read", "future")
+    __slots__ = ("_read", "future", "weight")
 
-    def __init__(self, read: Callable[[Staleness | None], _Result]) -> None:
+    def __init__(self, read: Callable[[Staleness | None], _Result], weight: int) -> None:
         self._read = read
+        self.weight = weight
         self.future: Future[_Result] = asyncio.get_running_loop().create_future()
 
     def serve(self, staleness: Staleness | None = None) -> None:
@@ -212,9 +218,10 @@ class _Deferred(Generic[_Result]):
 class _Barrier:
     """A wait for everything acknowledged so far."""
 
-    __slots__ = ("future",)
+    __slots__ = ("future", "weight")
 
     def __init__(self) -> None:
+        self.weight = 1
         self.future: Future[None] = asyncio.get_running_loop().create_future()
 
     def serve(self) -> None:

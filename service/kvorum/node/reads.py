@@ -19,9 +19,19 @@ from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Index, Ticket
 from kvorum.telemetry.metrics import RaftMetrics
 
+SERVED_WEIGHT_MAX = 2048
+"""Reads served in one turn: 2048 of one key, or one or two long pages."""
+PENDING_WEIGHT_FACTOR = 8
+"""What all waiting reads may weigh, as a multiple of how many may wait."""
+
 
 class Waiter(Protocol):
-    """Someone who waits until this node has applied everything acknowledged so far."""
+    """Someone who waits until this node has applied everything acknowledged so far.
+
+    ``weight`` is what serving it costs, see :mod:`kvorum.node.weights`.
+    """
+
+    weight: int
 
     @property
     def future(self) -> "Future[Any]":
@@ -38,7 +48,7 @@ class _Batch:
 
     def __init__(self, deadline_s: float) -> None:
         self.deadline_s = deadline_s  # of its oldest read
-        self.waiters: list[Waiter] = []
+        self.waiters: deque[Waiter] = deque()
 
 
 class Reads:
@@ -65,6 +75,7 @@ class Reads:
         self._first_ticket = self._last_ticket = options.incarnation  # of the batch that asks
         self._closed = False
         self.pending = 0
+        self._pending_weight = 0
 
     def submit(self, waiter: Waiter) -> None:
         """Raises :class:`Rejected` at once if it is pointless to wait."""
@@ -77,12 +88,24 @@ class Reads:
                 f"{self.pending} reads are waiting on this node (PENDING_READS_MAX); "
                 "try again shortly"
             )
+        self._pending_weight += waiter.weight
+        if self._pending_weight > PENDING_WEIGHT_FACTOR * self._options.pending_reads_max:
+            self._check_weight(waiter.weight)
         if self._forming is None:
             deadline_s = self._clock.monotonic_s() + self._options.leaderless_grace_s
             self._forming = _Batch(deadline_s)
             self._wake()
         self._forming.waiters.append(waiter)
         self.pending += 1
+
+    def _check_weight(self, weight: int) -> None:
+        """One read alone is never too heavy."""
+        if self.pending:
+            self._pending_weight -= weight
+            raise Overloaded(
+                f"{self.pending} reads are waiting on this node, among them long ranges "
+                "(PENDING_READS_MAX); try again shortly, or ask for shorter pages"
+            )
 
     def take_ticket(self) -> Ticket | None:
         """The ticket to ask the core under now, or None: nothing to ask."""
@@ -115,13 +138,24 @@ class Reads:
             self._wake()
 
     def serve(self, applied: Index) -> None:
-        """Answer every confirmed batch that the state machine has caught up with."""
-        confirmed = self._confirmed
+        """Answer confirmed batches that the state machine has caught up with, in order.
+
+        What costs too much for one turn is left for the next: the state is then even newer.
+        """
+        confirmed, weight = self._confirmed, 0
         while confirmed and confirmed[0][0] <= applied:
-            for waiter in confirmed.popleft()[1].waiters:
+            waiters = confirmed[0][1].waiters
+            while waiters:
+                if weight >= SERVED_WEIGHT_MAX:
+                    self._wake()
+                    return
+                waiter = waiters.popleft()
                 self.pending -= 1
+                self._pending_weight -= waiter.weight
                 if not waiter.future.done():
+                    weight += waiter.weight
                     waiter.serve()
+            confirmed.popleft()
 
     def expire(self) -> None:
         """Repeat an attempt without answer, give up on batches that waited too long."""
@@ -145,6 +179,7 @@ class Reads:
     def _fail(self, batch: _Batch | None) -> None:
         for waiter in batch.waiters if batch else ():
             self.pending -= 1
+            self._pending_weight -= waiter.weight
             if not waiter.future.done():
                 waiter.future.set_exception(NoLeader(self._leadership.no_leader_message()))
 

@@ -23,6 +23,8 @@ from kvorum.mvcc.state_machine import StateMachine
 
 HEAVY = 256
 """Of what only a few may do in one batch, whatever it finds."""
+BEHIND_MAX = 16_384
+"""Revisions that are charged to a read of the past, which looks at what came since too."""
 _COMPARED_BYTES = 4096
 """Of JSON, for the price of one key."""
 _KEYS_OF_A_RANGE = 8
@@ -45,9 +47,9 @@ def weight_of(command: Command, machine: StateMachine) -> int:
     return 1
 
 
-def weight_of_page(limit: int) -> int:
-    """A read of a range."""
-    return 1 + limit // _KEYS_OF_A_RANGE
+def weight_of_page(limit: int, behind: int) -> int:
+    """A read of a range, or a count of one (limit 0), as it was ``behind`` revisions ago."""
+    return 1 + (limit + min(max(behind, 0), BEHIND_MAX)) // _KEYS_OF_A_RANGE
 
 
 def _weight_of_compare(compare: Compare, machine: StateMachine) -> int:

@@ -5,6 +5,7 @@ from asyncio import Future, get_running_loop
 import pytest
 
 from kvorum.errors import NoLeader, Overloaded, Rejected
+from kvorum.node.reads import PENDING_WEIGHT_FACTOR, SERVED_WEIGHT_MAX
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Index, Ticket
 from tests.unit.node.fakes import OTHER, Bench, options
@@ -13,7 +14,8 @@ from tests.unit.node.fakes import OTHER, Bench, options
 class Read:
     """A waiter that counts how often it was served."""
 
-    def __init__(self) -> None:
+    def __init__(self, weight: int = 1) -> None:
+        self.weight = weight
         self.future: Future[None] = get_running_loop().create_future()
         self.served = 0
 
@@ -22,8 +24,8 @@ class Read:
         self.future.set_result(None)
 
 
-def submit(bench: Bench) -> Read:
-    read = Read()
+def submit(bench: Bench, weight: int = 1) -> Read:
+    read = Read(weight)
     bench.reads.submit(read)
     return read
 
@@ -108,6 +110,47 @@ async def test_the_next_batch_asks_while_a_confirmed_one_waits_to_be_applied() -
     assert (first.served, second.served) == (1, 0)
     bench.reads.serve(Index(8))
     assert (first.served, second.served) == (1, 1)
+
+
+async def test_costly_reads_are_served_over_several_turns_in_order() -> None:
+    bench = Bench(options(pending_reads_max=2000))
+    reads = [submit(bench, SERVED_WEIGHT_MAX // 2) for _ in range(5)]
+    answer(bench, ask(bench), 1)
+    later = submit(bench)
+    answer(bench, ask(bench), 1)
+    turns = []
+    while bench.reads.pending:
+        wakes = bench.wakes
+        bench.reads.serve(Index(1))
+        assert (bench.wakes > wakes) == (bench.reads.pending > 0), "it goes on by itself"
+        turns.append(([read.served for read in reads], later.served))
+    assert turns == [([1, 1, 0, 0, 0], 0), ([1, 1, 1, 1, 0], 0), ([1, 1, 1, 1, 1], 1)]
+
+
+async def test_whoever_is_not_served_yet_is_told_when_the_node_stops() -> None:
+    bench = Bench(options(pending_reads_max=2000))
+    reads = [submit(bench, SERVED_WEIGHT_MAX) for _ in range(2)]
+    answer(bench, ask(bench), 1)
+    bench.reads.serve(Index(1))
+    bench.reads.close()
+    assert reads[0].served == 1
+    assert isinstance(reads[1].future.exception(), NoLeader)
+    assert bench.reads.pending == 0
+
+
+async def test_what_waits_is_bounded_by_what_it_costs_too() -> None:
+    bench = Bench()
+    most = PENDING_WEIGHT_FACTOR * bench.options.pending_reads_max
+    alone = submit(bench, 2 * most)
+    with pytest.raises(Overloaded, match="shorter pages"):
+        submit(bench)
+    answer(bench, ask(bench), 1)
+    bench.reads.serve(Index(1))
+    assert alone.served == 1
+    submit(bench, most - 1)
+    submit(bench)
+    with pytest.raises(Overloaded, match="shorter pages"):
+        submit(bench)
 
 
 async def test_nothing_is_asked_for_nobody_or_of_nobody() -> None:
