@@ -72,6 +72,7 @@ class Model:
         self.is_full = False
         self.quota = 0
         self.compacted = 0
+        self.begun = 0  # the revision before the batch; what it makes is not forgotten by itself
         self.events: list[tuple[Event, int]] = []  # with their times
         self.states: dict[int, dict[bytes, Record]] = {0: {}}
 
@@ -79,6 +80,7 @@ class Model:
 
     def apply(self, stamp: Stamp, commands: Sequence[Command]) -> list[Outcome]:
         self.now_ms = max(self.now_ms, stamp.time_ms)
+        self.begun = self.revision
         self.quota = stamp.quota_bytes
         if stamp != UNSTAMPED and not self.quota:
             self.is_full = False
@@ -110,7 +112,7 @@ class Model:
         self.outcomes = young[max(0, len(young) - stamp.outcomes_count_max) :]
         self.compact(max(self.compacted, self.revision - stamp.history_revisions_max))
         born_min_ms = self.now_ms - 1000 * stamp.history_age_s_max
-        while self.events and (
+        while self.compacted < self.begun and (
             self.events[0][1] < born_min_ms or self.history_bytes() > stamp.history_bytes_max
         ):
             self.compact(self.events[0][0].revision)
@@ -122,7 +124,7 @@ class Model:
         )
 
     def compact(self, revision: int) -> None:
-        self.compacted = revision
+        revision = self.compacted = max(self.compacted, min(revision, self.begun))
         self.events = [item for item in self.events if item[0].revision > revision]
         self.states = {at: state for at, state in self.states.items() if at >= revision}
 

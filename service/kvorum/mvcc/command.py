@@ -212,7 +212,11 @@ class LeaseRevoke(_Command, frozen=True, tag=8):
 
 
 class Compact(_Command, frozen=True, tag=9):
-    """Forget what the store held before ``revision``, which stays readable."""
+    """Forget what the store held before ``revision``, which stays readable.
+
+    What the same entry of the log made, and the state in which it began, stay also if
+    ``revision`` is above: no event is forgotten before anybody could see it.
+    """
 
     request_id: str
     revision: int

@@ -106,7 +106,9 @@ class StateMachine(StateReads):
         may have had one which is forgotten changes nothing either. Neither holds for those
         whose outcomes are not kept.
 
-        After the commands, leases end whose time is over, and what is too old is forgotten.
+        After the commands, leases end whose time is over, and what is too old is forgotten:
+        of events none that this entry made, so that whoever looks at them after each entry
+        sees all.
 
         Raises ``ValueError``, with the state unchanged, for data that this release
         cannot read. The entry is committed, so skipping it would make this replica
@@ -115,7 +117,8 @@ class StateMachine(StateReads):
         self._check_next(index)
         stamp, commands = decode_batch(data)
         recorded, execution = self._outcomes, self._execution
-        time_ms = self._store.time_ms = recorded.advance_time(stamp)
+        time_ms = recorded.advance_time(stamp)
+        self._store.begin(time_ms)
         self._quota.begin(stamp)
         results = []
         for command in commands:
@@ -144,6 +147,7 @@ class StateMachine(StateReads):
         if (
             store.history_revisions > stamp.history_revisions_max
             or store.history_bytes > stamp.history_bytes_max
+            or store.has_arrears
         ):
             return self.time_ms
         due_ms, oldest_ms = self._leases.first_deadline_ms, store.oldest_event_ms

@@ -10,6 +10,7 @@ What was before is in :mod:`kvorum.mvcc.history`.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 from zlib import crc32
 
 from kvorum.mvcc.digest import PRIME, combine, overwrite_digest, record_digest
@@ -23,14 +24,19 @@ from kvorum.mvcc.store_reads import MASK, SHARDS, StoreReads
 __all__ = ["SHARDS", "Record", "Store", "StoreView"]
 
 
+ALL: Final = 1 << 63
+"""Revisions may be forgotten, as long as no batch has begun."""
+
+
 class Store(StoreReads):
     """The present record of every key, and of the past what is not forgotten.
 
     ``size_bytes`` sums the lengths of the keys and values that are present. ``time_ms`` is the
-    log's time that events remember; whoever applies a batch sets it before.
+    log's time that events remember, and no event above ``forgettable_revision`` is forgotten;
+    whoever applies a batch sets both before (:meth:`begin`).
     """
 
-    __slots__ = ("_sum", "_view", "size_bytes", "time_ms")
+    __slots__ = ("_sum", "_view", "forgettable_revision", "size_bytes", "time_ms")
 
     def __init__(self, *, compacted_revision: int = 0) -> None:
         self._shards = [{} for _ in range(SHARDS)]
@@ -42,6 +48,7 @@ class Store(StoreReads):
         self.revision = compacted_revision
         self.size_bytes = 0
         self.time_ms = 0
+        self.forgettable_revision = ALL
 
     @property
     def digest(self) -> int:
@@ -50,6 +57,14 @@ class Store(StoreReads):
         return combine(self._sum % PRIME, history.digest, history.compacted_revision)
 
     # --- writing -------------------------------------------------------------------------
+
+    def begin(self, time_ms: int) -> None:
+        """A batch at this time.
+
+        Nothing forgets what it makes itself: watchers look at events between two batches.
+        """
+        self.time_ms = time_ms
+        self.forgettable_revision = self.revision
 
     def next_revision(self) -> int:
         """Begin a revision, at which at least one key has to be put or deleted."""
@@ -116,18 +131,22 @@ class Store(StoreReads):
     # --- the past ------------------------------------------------------------------------
 
     def compact(self, revision: int) -> None:
-        """Forget what was before ``revision``, which is not above the present one.
+        """Forget what was before ``revision``, or before the batch began if that is less.
 
         Takes effect at once; the memory is given back bit by bit, here and in :meth:`evict`.
         """
         assert revision <= self.revision, "what is still to come cannot be forgotten"
-        self._history.forget(revision)
+        self._history.forget(min(revision, self.forgettable_revision))
         self._history.sweep()
 
     def evict(self, revisions_max: int, born_min_ms: int, bytes_max: int) -> None:
-        """Forget revisions above the number, of batches before the time, and above the bytes."""
+        """Forget revisions above the number, of batches before the time, and above the bytes.
+
+        Those of the batch that is being applied stay until the next one.
+        """
         history = self._history
-        history.forget(max(self.revision - revisions_max, history.limit(born_min_ms, bytes_max)))
+        limit = max(self.revision - revisions_max, history.limit(born_min_ms, bytes_max))
+        history.forget(min(limit, self.forgettable_revision))
         history.sweep()
 
     def rebase(self, bump: int) -> None:

@@ -111,6 +111,11 @@ class StoreReads:
         return self._history.size_bytes
 
     @property
+    def has_arrears(self) -> bool:
+        """Whether the next batch gives memory of forgotten events back."""
+        return self._history.has_arrears
+
+    @property
     def oldest_event_ms(self) -> int | None:
         """Log time of the oldest event, None if there is none."""
         return self._history.oldest_ms

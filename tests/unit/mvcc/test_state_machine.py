@@ -21,6 +21,7 @@ from kvorum.mvcc.command import (
     encode_batch,
     encode_command,
 )
+from kvorum.mvcc.history import SWEEP_EVENTS
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.mvcc.store import Record
@@ -222,7 +223,8 @@ HISTORY = Stamp(
 
 
 def test_history_is_kept_as_the_stamp_says(machine: StateMachine, apply: Apply) -> None:
-    apply(*(Put(f"r{n}", b"k", b"%d" % n) for n in range(5)), stamp=HISTORY)
+    for n in range(5):
+        apply(Put(f"r{n}", b"k", b"%d" % n), stamp=HISTORY)
     assert (machine.compacted_revision, machine.history_revisions) == (2, 3)
     assert [event.revision for event in machine.events(2, 10)] == [3, 4, 5]
     record = machine.get_at(b"k", 2)
@@ -253,6 +255,47 @@ def test_compaction(machine: StateMachine, apply: Apply) -> None:
         "revision 6 is not there yet; the newest one is 5",
     )
     assert (machine.compacted_revision, machine.revision) == (3, 5)
+
+
+KEEP_NONE = replace(HISTORY, history_revisions_max=0, history_bytes_max=0, history_age_s_max=0)
+
+
+def test_no_entry_forgets_the_events_that_it_made(machine: StateMachine, apply: Apply) -> None:
+    """Watchers look at them between two entries."""
+    apply(Put("a", b"k", b"1"), stamp=KEEP_NONE)
+    apply(*(Put(f"r{n}", b"k", b"%d" % n) for n in range(5)), stamp=KEEP_NONE)
+    assert (machine.revision, machine.compacted_revision) == (6, 1)
+    assert [event.revision for event in machine.events(1, 10)] == [2, 3, 4, 5, 6]
+    assert machine.due_ms(KEEP_NONE) == machine.time_ms, "what is left over is due"
+    apply(stamp=KEEP_NONE)
+    assert (machine.compacted_revision, machine.history_bytes) == (6, 0)
+    assert machine.due_ms(KEEP_NONE) is None
+
+
+def test_a_compaction_keeps_the_events_of_its_own_entry(
+    machine: StateMachine, apply: Apply
+) -> None:
+    stamp = replace(HISTORY, history_revisions_max=100)
+    apply(Put("a", b"k", b"1"), Put("b", b"k", b"2"), stamp=stamp)
+    *_, compacted = apply(Put("c", b"k", b"3"), Put("d", b"k", b"4"), Compact("e", 4), stamp=stamp)
+    assert (compacted.status, compacted.revision) == (Status.SUCCESS, 4)
+    assert machine.compacted_revision == 2
+    assert [event.revision for event in machine.events(2, 10)] == [3, 4]
+
+
+def test_memory_that_a_compaction_could_not_give_back_at_once_is_due(
+    machine: StateMachine, apply: Apply
+) -> None:
+    stamp = replace(HISTORY, history_revisions_max=10**6, history_bytes_max=10**9)
+    for n in range(20):
+        apply(*(Put(f"{n}-{m}", b"k", b"1") for m in range(1_000)), stamp=stamp)
+    apply(Compact("c", machine.revision), stamp=stamp)
+    batches = 0
+    while machine.due_ms(stamp) == machine.time_ms:
+        apply(stamp=stamp)
+        batches += 1
+    assert 2 <= batches <= 20_000 // SWEEP_EVENTS
+    assert len(machine._store._history._segments) == 1
 
 
 def test_history_is_due_some_seconds_after_its_age(machine: StateMachine, apply: Apply) -> None:
