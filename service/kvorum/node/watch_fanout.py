@@ -45,10 +45,12 @@ class Together:
     joined that one: they skip it.
     """
 
-    __slots__ = ("parts", "revision", "untold")
+    __slots__ = ("_all", "count", "parts", "revision", "untold")
 
     def __init__(self, revision: int) -> None:
         self.revision = revision
+        self.count = 0
+        self._all: tuple[Event, ...] = ()
         self.parts: dict[Feed[Watch], Part] = {}
         self.untold: Iterator[tuple[Feed[Watch], Part]] | None = None
 
@@ -58,6 +60,14 @@ class Together:
             part = self.parts[feed] = Part()
         part.events.append(event)
         part.size_bytes += size_bytes
+
+    def taken(self, part: Part) -> tuple[Event, ...]:
+        """The events of a part; of those that have all of them the same tuple."""
+        events, part.events = part.events, []
+        if len(events) < self.count:
+            return tuple(events)
+        self._all = self._all or tuple(events)
+        return self._all
 
 
 class Fanout:
@@ -163,6 +173,7 @@ class Fanout:
         before = self.index.work
         feeds = self.index.matching(event.key)
         size_bytes = event_bytes(event)
+        together.count += 1
         for feed in feeds:
             if feed.selector.wants(event):
                 together.add(feed, event, size_bytes)
@@ -176,7 +187,7 @@ class Fanout:
         if feed is None or part is None:
             self._together = None
         elif feed.watches:  # else it was dropped meanwhile
-            return self._append([feed], tuple(part.events), part.size_bytes)
+            return self._append([feed], together.taken(part), part.size_bytes)
         return 1
 
     def _append(self, feeds: Sequence[Feed[Watch]], events: tuple[Event, ...], size: int) -> int:
