@@ -59,6 +59,7 @@ class PlainStore:
         """What the real store would have forgotten by now."""
         self.is_full = False
         self._stamp = UNSTAMPED
+        self._begun_at = 0  # a batch forgets nothing that it made itself
         self._keys: dict[bytes, Kept] = {}
         self._made_ms: list[int] = []  # when each revision was made
         self._made_bytes: list[int] = []  # and what it takes as history
@@ -105,6 +106,7 @@ class PlainStore:
     def begin(self, stamp: Stamp) -> None:
         """A batch under this stamp."""
         self._stamp = stamp
+        self._begun_at = self.revision
         self.now_ms = max(self.now_ms, stamp.time_ms)
         if stamp != UNSTAMPED and not stamp.quota_bytes:
             self.is_full = False
@@ -134,7 +136,7 @@ class PlainStore:
         """One revision after the other, as long as one of the bounds is broken."""
         stamp = self._stamp
         too_old_ms = self.now_ms - stamp.history_age_s_max * 1000
-        while self.compacted < self.revision and (
+        while self.compacted < self._begun_at and (
             self.revision - self.compacted > stamp.history_revisions_max
             or self._made_ms[self.compacted] < too_old_ms
             or sum(self._made_bytes[self.compacted :]) > stamp.history_bytes_max
@@ -267,7 +269,7 @@ class PlainStore:
             return Status.FUTURE_REVISION
         if revision < self.compacted:
             return Status.COMPACTED
-        self.compacted = revision
+        self.compacted = max(self.compacted, min(revision, self._begun_at))
         return Status.SUCCESS
 
 
