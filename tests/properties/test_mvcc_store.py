@@ -14,7 +14,7 @@ from kvorum.mvcc.digest import PRIME, combine, event_factor, record_digest
 from kvorum.mvcc.history import EVENT_BYTES
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.record import Event, Record
-from kvorum.mvcc.store import Store
+from kvorum.mvcc.store import ALL, Store
 from tests.support.store_steps import Compact, Evict, Rebase, Step, Tick, Write, run, steps
 
 KEYS = [b"", b"a", b"a\0", b"b", b"ba", b"\xfe", b"\xff", b"\xff\xff"]
@@ -40,6 +40,7 @@ class Model:
         self.states: dict[int, dict[bytes, Record]] = {0: {}}
         self.events: list[tuple[Event, int]] = []  # with their times
         self.revision = self.compacted_revision = self.time_ms = 0
+        self.batch_revision = ALL  # of the state in which the batch began
 
     @property
     def present(self) -> dict[bytes, Record]:
@@ -51,12 +52,15 @@ class Model:
                 self.write(puts, deletes, deletes_first)
             case Tick(ms):
                 self.time_ms += ms
+                self.batch_revision = self.revision
             case Compact(part):
-                self.forget(int(self.revision * part))
+                self.forget(min(int(self.revision * part), self.batch_revision))
             case Evict(revisions_max, age_ms, bytes_max):
-                self.forget(self.revision - revisions_max)
-                while self.events and (
-                    self.events[0][1] < self.time_ms - age_ms or self.size_bytes() > bytes_max
+                self.forget(min(self.revision - revisions_max, self.batch_revision))
+                while (
+                    self.events
+                    and self.events[0][0].revision <= self.batch_revision
+                    and (self.events[0][1] < self.time_ms - age_ms or self.size_bytes() > bytes_max)
                 ):
                     self.forget(self.events[0][0].revision)
             case Rebase(bump):
@@ -212,6 +216,7 @@ def test_forgetting_gives_the_memory_back(log: list[Step]) -> None:
     store, _model = after(log)
     for key, _record in list(store):
         store.delete(key)
+    store.begin(store.time_ms)
     store.compact(store.revision)
     for _ in log:
         store.evict(0, 0, 0)

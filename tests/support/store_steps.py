@@ -19,6 +19,8 @@ class Write(Struct, frozen=True):
 
 
 class Tick(Struct, frozen=True):
+    """The next batch, so much later."""
+
     ms: int
 
 
@@ -54,7 +56,8 @@ def steps(keys: Sequence[bytes]) -> SearchStrategy[list[Step]]:
         ),
     )
     other = st.one_of(
-        st.builds(Tick, st.integers(1, 5)),
+        st.builds(Tick, st.integers(0, 5)),
+        st.builds(Tick, st.integers(0, 5)),
         st.builds(Compact, st.floats(0, 1)),
         st.builds(Evict, st.integers(0, 20), st.integers(0, 20), st.integers(0, 5000)),
         st.builds(Evict, st.just(1000), st.just(1000), st.integers(0, 5000)),
@@ -68,7 +71,7 @@ def run(store: Store, step: Step) -> None:
         case Write(puts, deletes, deletes_first):
             _write(store, puts, deletes, deletes_first)
         case Tick(ms):
-            store.time_ms += ms
+            store.begin(store.time_ms + ms)
         case Compact(part):
             store.compact(int(store.revision * part))
         case Evict(revisions_max, age_ms, bytes_max):

@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from kvorum.errors import Compacted, FutureRevision
+from kvorum.mvcc.charge import KEY_BYTES, OWN_LEASE_BYTES
 from kvorum.mvcc.history import EVENT_BYTES, SEGMENT_BYTES, SWEEP_EVENTS
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
 from kvorum.mvcc.record import Event
@@ -43,19 +44,23 @@ def test_deleting_what_is_not_there_changes_nothing() -> None:
     store = Store()
     store.put(b"k", b"1")
     assert store.delete(b"other") is None
-    assert (len(store), store.revision, store.size_bytes) == (1, 1, 2)
+    assert (len(store), store.revision, store.size_bytes) == (1, 1, KEY_BYTES + 2)
 
 
 def test_size_follows_overwrites_and_deletes() -> None:
     store = Store()
     store.put(b"key", b"12345")
-    assert store.size_bytes == 8
+    assert store.size_bytes == KEY_BYTES + 8
     store.put(b"key", b"1")
-    assert store.size_bytes == 4
+    assert store.size_bytes == KEY_BYTES + 4
+    store.put(b"key", b"1", "ttl-4", "a/b")
+    assert store.size_bytes == KEY_BYTES + OWN_LEASE_BYTES + 7
+    store.put(b"key", b"1", "granted")
+    assert store.size_bytes == KEY_BYTES + 4
     store.put(b"", b"")
-    assert (len(store), store.size_bytes) == (2, 4)
+    assert (len(store), store.size_bytes) == (2, 2 * KEY_BYTES + 4)
     store.delete(b"key")
-    assert (len(store), store.size_bytes) == (1, 0)
+    assert (len(store), store.size_bytes) == (1, KEY_BYTES)
 
 
 def test_garbage_collector_does_not_see_records() -> None:
@@ -79,12 +84,12 @@ def test_loading_gives_what_writing_gave() -> None:
     written, loaded = Store(), Store(compacted_revision=3)
     for key in (b"a", b"b", b"a"):
         written.put(key, b"1")
-    written.compact(3)
+    forgetting(written).compact(3)
     records = dict(written)
     loaded.load([b"a"], [records[b"a"]])
     loaded.load([b"b"], [records[b"b"]])
     assert dict(loaded) == records
-    assert (len(loaded), loaded.size_bytes, loaded._sum) == (2, 4, written._sum)
+    assert (len(loaded), loaded.size_bytes, loaded._sum) == (2, 2 * KEY_BYTES + 4, written._sum)
 
 
 @pytest.mark.parametrize("keys", [[b"b", b"a"], [b"a", b"a"]])
@@ -109,8 +114,14 @@ def test_digest_is_that_of_what_is_left() -> None:
         digests.add(store.digest)
     assert len(digests) == 8
     assert store._sum == 0
-    store.compact(store.revision)
+    forgetting(store).compact(store.revision)
     assert store._history.digest == 0
+
+
+def forgetting(store: Store) -> Store:
+    """As in the next batch: none forgets what it made itself."""
+    store.begin(store.time_ms)
+    return store
 
 
 # --- the past ------------------------------------------------------------------------------
@@ -178,7 +189,7 @@ def test_events_come_by_whole_revisions() -> None:
 
 def test_compacting_forgets_what_was_before() -> None:
     store = small_store()
-    store.compact(4)
+    forgetting(store).compact(4)
     assert (store.compacted_revision, store.history_revisions) == (4, 2)
     assert values(store, 4) == {b"a": b"3"}
     assert len(store.events(4, 100)) == 3
@@ -191,7 +202,7 @@ def test_compacting_forgets_what_was_before() -> None:
         with pytest.raises(Compacted, match=r"revision 3 is forgotten.* 4") as raised:
             ask()
         assert raised.value.oldest_revision == 4
-    store.compact(2)
+    forgetting(store).compact(2)
     assert store.compacted_revision == 4, "what is forgotten stays forgotten"
     with pytest.raises(FutureRevision, match="revision 7 is still to come; the present one is 6"):
         store.get_at(b"a", 7)
@@ -217,7 +228,7 @@ def test_evicting_keeps_what_each_limit_allows() -> None:
         for step in range(1, 7):
             store.time_ms = 100 * step
             rewind(store, step)
-        store.evict(*limits)
+        forgetting(store).evict(*limits)
         assert store.compacted_revision == oldest, limits
 
 
@@ -236,6 +247,25 @@ def rewind(store: Store, step: int) -> None:
             store.put_at(revision, b"c", b"5")
         case _:
             store.delete(b"a")
+
+
+def test_no_batch_forgets_what_it_made() -> None:
+    store = Store()
+    store.begin(0)
+    for number in range(6):
+        store.put(b"%d" % number, b"1")
+    store.compact(6)
+    store.evict(0, 1000, 0)
+    assert store.compacted_revision == 0
+    store.begin(5)
+    store.put(b"a", b"7")
+    store.compact(7)
+    assert store.compacted_revision == 6
+    store.evict(0, 1000, 0)
+    assert (store.compacted_revision, len(store.events(6, 9))) == (6, 1)
+    store.begin(5)
+    store.evict(1, 1000, 0)
+    assert store.compacted_revision == 7, "each limit counts"
 
 
 def test_rebasing_goes_on_later_without_a_past() -> None:
@@ -294,15 +324,15 @@ def test_memory_of_the_past_is_given_back_in_bounded_steps() -> None:
     store, segments = Store(), 12
     for number in range(segments * SEGMENT_EVENTS):
         store.put(b"%d" % (number % 5), b"22")
-    store.evict(store.revision, 0, 1 << 40)  # as after every batch
+    forgetting(store).evict(store.revision, 0, 1 << 40)  # as after every batch
     kept = store._history._segments
     assert len(kept) == segments
-    store.compact(store.revision)
+    forgetting(store).compact(store.revision)
     assert store.history_bytes == 0, "at once"
     left = []
     while len(kept) > 1:
         left.append(len(kept))
-        store.evict(0, 0, 0)
+        forgetting(store).evict(0, 0, 0)
     step = SWEEP_EVENTS // SEGMENT_EVENTS + 1
     assert left == list(range(segments + 1 - step, 1, -step))
 
@@ -312,7 +342,7 @@ def test_memory_is_given_back_as_fast_as_writes_come() -> None:
     for _ in range(4):
         for number in range(batch):
             store.put(b"%d" % (number % 5), b"1")
-        store.evict(10, 0, 1 << 40)
+        forgetting(store).evict(10, 0, 1 << 40)
     assert len(store._history._segments) <= 2
 
 
@@ -320,10 +350,10 @@ def test_few_large_values_are_not_kept_for_long() -> None:
     store, value = Store(), b"x" * (SEGMENT_BYTES // 2)
     for _ in range(20):
         store.put(b"k", value)
-        store.evict(2, 0, 1 << 40)
+        forgetting(store).evict(2, 0, 1 << 40)
     assert len(store._history._segments) <= 3
-    store.compact(store.revision)
-    store.evict(0, 0, 0)
+    forgetting(store).compact(store.revision)
+    forgetting(store).evict(0, 0, 0)
     assert [segment.entries for segment in store._history._segments] == [[]]
 
 
@@ -336,8 +366,8 @@ def test_deleted_keys_are_forgotten_with_their_events() -> None:
     store.put(b"7", b"again")
     assert len(store._history.gone) == 99
     assert values(store, 15) == {b"7": b"1"}
-    store.compact(store.revision)
-    store.evict(0, 0, 0)
+    forgetting(store).compact(store.revision)
+    forgetting(store).evict(0, 0, 0)
     assert len(store._history.gone) == sum(map(len, store._history._deleted)) == 0
 
 
@@ -353,7 +383,7 @@ def test_deleting_everything_gives_all_memory_back() -> None:
         for number in range(5_000):
             store.delete(b"%d" % number)
         for _ in range(20):
-            store.evict(0, 0, 0)
+            forgetting(store).evict(0, 0, 0)
         after, _peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -389,7 +419,7 @@ def test_forgetting_one_deletion_leaves_the_next_one() -> None:
     for value in (b"3", b"4"):
         store.put(b"k", value)
         store.delete(b"k")
-    store.compact(7)
+    forgetting(store).compact(7)
     assert len(store._history._segments) == 1
     found = [store.get_at(b"k", revision) for revision in (7, 8, 9, 10)]
     assert [record and record.value for record in found] == [b"3", None, b"4", None]
