@@ -256,14 +256,19 @@ def test_hashes_are_equal_exactly_for_equal_states(one: list[Step], other: list[
 
 @given(LOGS, st.data())
 def test_damage_is_noticed(log: list[Step], data: st.DataObject) -> None:
+    """Unless it means the same."""
     blocks = blocks_of(after(log))
     number = data.draw(st.integers(0, len(blocks) - 1), "block")
     block = blocks[number]
     place = data.draw(st.integers(0, len(block) - 1), "place")
     byte = data.draw(st.integers(1, 255), "flipped bits")
     damaged = block[:place] + bytes((block[place] ^ byte,)) + block[place + 1 :]
-    with pytest.raises(SnapshotDamaged):
-        restored([*blocks[:number], damaged, *blocks[number + 1 :]])
+    try:
+        copy = restored([*blocks[:number], damaged, *blocks[number + 1 :]])
+    except SnapshotDamaged:
+        return
+    # MessagePack can write a number in several ways: signed or not, for instance.
+    assert blocks_of(copy) == blocks
 
 
 @given(st.lists(st.binary(max_size=60), max_size=4))
