@@ -40,7 +40,7 @@ def assert_agree(machine: StateMachine, model: Model) -> None:
     assert without_messages(machine._outcomes._by_id.values()) == model.outcomes
     assert {m: (i.uid, i.name) for m, i in machine.members.items()} == model.members
     assert (machine.revision, machine.is_full) == (model.revision, model.is_full)
-    assert machine.size_bytes == sum(len(k) + len(r.value) for k, r in model.records.items())
+    assert machine.size_bytes == model.size_bytes()
     assert (machine.key_count, machine.outcome_count) == (len(model.records), len(model.outcomes))
     assert_same_leases(machine, model)
     assert_same_history(machine, model)

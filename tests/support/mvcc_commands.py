@@ -123,7 +123,7 @@ STAMPS = st.one_of(
         st.integers(0, 12),  # revisions
         st.integers(0, 4),
         st.integers(0, 3000),
-        st.sampled_from([0, 6, 12, 30]),
+        st.sampled_from([0, 260, 600, 1_100]),
     ),
 )
 Batch = tuple[Stamp, list[Command]]

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from kvorum.mvcc.charge import KEY_BYTES, OWN_LEASE_BYTES
 from kvorum.mvcc.command import (
     REPEATABLE,
     UNSTAMPED,
@@ -157,7 +158,7 @@ class Model:
         elif old.content_type or meaning(old.value) != meaning(command.expected):
             return Status.VALUE_MISMATCH, 0
         else:
-            self.check_size({key: command.value})
+            self.check_size({key: counted(key, command.value, old.lease, "")})
             self.change({key: (command.value, old.lease, "")})
         return Status.SUCCESS, 1
 
@@ -199,7 +200,7 @@ class Model:
             for key in found:
                 last.pop(key, None)
                 last[key] = None
-        self.check_size({key: None if op is None else op.value for key, op in last.items()})
+        self.check_size({key: 0 if op is None else counted_put(op) for key, op in last.items()})
         changes: dict[bytes, tuple[bytes, str, str] | None] = {}
         own = 0
         for key, put in last.items():
@@ -224,15 +225,11 @@ class Model:
     def keys(self, start: bytes, end: bytes) -> list[bytes]:
         return sorted(key for key in self.records if start <= key and (not end or key < end))
 
-    def check_size(self, values: dict[bytes, bytes | None]) -> None:
-        after = {key: record.value for key, record in self.records.items()}
-        before_bytes = sum(len(key) + len(value) for key, value in after.items())
-        for key, value in values.items():
-            if value is None:
-                del after[key]
-            else:
-                after[key] = value
-        size_bytes = sum(len(key) + len(value) for key, value in after.items())
+    def check_size(self, counts: dict[bytes, int]) -> None:
+        """With what the keys that are written would count then."""
+        before_bytes = self.size_bytes()
+        kept = {key: record for key, record in self.records.items() if key not in counts}
+        size_bytes = size_of(kept) + sum(counts.values())
         if not self.quota or size_bytes <= before_bytes:
             return
         self.relieve()
@@ -240,9 +237,11 @@ class Model:
             self.is_full = True
             raise Refused(Status.FULL)
 
+    def size_bytes(self) -> int:
+        return size_of(self.records)
+
     def relieve(self) -> None:
-        size_bytes = sum(len(key) + len(record.value) for key, record in self.records.items())
-        if self.quota and size_bytes * 10 <= self.quota * 9:
+        if self.quota and self.size_bytes() * 10 <= self.quota * 9:
             self.is_full = False
 
     def change(self, changes: dict[bytes, tuple[bytes, str, str] | None]) -> None:
@@ -323,6 +322,20 @@ class Model:
                 if not holds(compare, self.records[key]):
                     return False
         return True
+
+
+def size_of(records: dict[bytes, Record]) -> int:
+    return sum(counted(key, r.value, r.lease, r.content_type) for key, r in records.items())
+
+
+def counted(key: bytes, value: bytes, lease: str, content_type: str) -> int:
+    own = OWN_LEASE_BYTES if lease.startswith("ttl-") else 0
+    return KEY_BYTES + len(key) + len(value) + len(content_type) + own
+
+
+def counted_put(op: PutOp) -> int:
+    lease = "ttl-" if op.ttl_ms and not op.lease else op.lease
+    return counted(op.key, op.value, lease, op.content_type)
 
 
 def holds(compare: Compare, record: Record | None) -> bool:

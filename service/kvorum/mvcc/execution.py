@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from kvorum.mvcc.charge import KEY_BYTES, charge, charge_of, charge_of_put
 from kvorum.mvcc.command import (
     DELETE_KEYS_MAX,
     Command,
@@ -39,7 +40,6 @@ from kvorum.mvcc.outcome import (
     missing_lease_message,
 )
 from kvorum.mvcc.quota import Quota
-from kvorum.mvcc.record import Record
 from kvorum.mvcc.store import Store
 from kvorum.mvcc.transaction import Branch, Refusal
 from kvorum.mvcc.writes import Writes
@@ -66,14 +66,16 @@ class Execution:
         match command:
             case Put():  # no sub-patterns: they cost more than reading the attributes
                 store, key, value = self._store, command.key, command.value
+                content_type = command.content_type
                 if (
                     command.ttl_ms
                     or command.lease
-                    or store.size_bytes + len(key) + len(value) > self._quota.limit_bytes
+                    or store.size_bytes + KEY_BYTES + len(key) + len(value) + len(content_type)
+                    > self._quota.limit_bytes
                 ):
                     return self._put(command, time_ms)
                 revision = store.next_revision()
-                old = store.put_at(revision, key, value, "", command.content_type)
+                old = store.put_at(revision, key, value, "", content_type)
                 if old is not None and old.lease:
                     self._writes.release(old.lease, key)
                 return Outcome(command.request_id, _SUCCESS, SUCCESS_MESSAGE, revision, time_ms, 1)
@@ -101,7 +103,7 @@ class Execution:
             lease = self._leases.get(command.lease, time_ms)
             if lease is None:
                 return self._missing_lease(command, time_ms)
-        if self._is_full_for(command.key, command.value):
+        if self._is_full_for(command.key, charge_of_put(command)):
             return self._outcome(command, Status.FULL, FULL_MESSAGE, time_ms)
         revision = self._store.next_revision()
         if command.ttl_ms and lease is None:
@@ -124,7 +126,7 @@ class Execution:
         if record.content_type or not json_equal(record.value, command.expected):
             status = Status.VALUE_MISMATCH
             return self._outcome(command, status, MISMATCH_MESSAGE, time_ms)
-        if self._is_full_for(command.key, command.value, record):
+        if self._is_full_for(command.key, charge(command.key, command.value, record.lease, "")):
             return self._outcome(command, Status.FULL, FULL_MESSAGE, time_ms)
         self._store.put(command.key, command.value, record.lease)
         return self._outcome(command, _SUCCESS, SUCCESS_MESSAGE, time_ms, 1)
@@ -200,13 +202,13 @@ class Execution:
 
     # --- parts ---------------------------------------------------------------------------
 
-    def _is_full_for(self, key: bytes, value: bytes, old: Record | None = None) -> bool:
+    def _is_full_for(self, key: bytes, charged_bytes: int) -> bool:
+        """Whether the key may not count that much."""
         size_bytes = self._store.size_bytes
-        if size_bytes + len(key) + len(value) <= self._quota.limit_bytes:
+        if size_bytes + charged_bytes <= self._quota.limit_bytes:
             return False
-        old = old or self._store.get(key)
-        growth = len(key) + len(value) if old is None else len(value) - len(old.value)
-        return self._quota.refuses(size_bytes, growth)
+        growth_bytes = charged_bytes - charge_of(key, self._store.get(key))
+        return self._quota.refuses(size_bytes, growth_bytes)
 
     def _missing(self, command: CompareAndSet | Delete, time_ms: int) -> Outcome:
         message = missing_key_message(command.key)

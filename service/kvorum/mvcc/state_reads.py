@@ -57,7 +57,7 @@ class StateReads:
 
     @property
     def size_bytes(self) -> int:
-        """Lengths of all keys and values that are present."""
+        """What all keys that are present count for the quota (:mod:`kvorum.mvcc.charge`)."""
         return self._store.size_bytes
 
     @property

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
+from kvorum.mvcc.charge import charge, charge_of
 from kvorum.mvcc.digest import PRIME, combine, overwrite_digest, record_digest
 from kvorum.mvcc.frozen_map import FrozenMap
 from kvorum.mvcc.history import History
@@ -31,7 +32,7 @@ ALL: Final = 1 << 63
 class Store(StoreReads):
     """The present record of every key, and of the past what is not forgotten.
 
-    ``size_bytes`` sums the lengths of the keys and values that are present. ``time_ms`` is the
+    ``size_bytes`` is what all keys count (:mod:`kvorum.mvcc.charge`). ``time_ms`` is the
     log's time that events remember, and no event above ``forgettable_revision`` is forgotten;
     whoever applies a batch sets both before (:meth:`begin`).
     """
@@ -89,14 +90,14 @@ class Store(StoreReads):
         if old is None:
             record = Record(value, revision, revision, 1, lease, content_type)
             change = record_digest(crc, record)
-            self.size_bytes += len(key) + len(value)
+            self.size_bytes += charge(key, value, lease, content_type)
             self._keys.add(key)
         else:
             record = Record(
                 value, old.create_revision, revision, old.version + 1, lease, content_type
             )
             change = overwrite_digest(crc, old, record)
-            self.size_bytes += len(value) - len(old.value)
+            self.size_bytes += charge(key, value, lease, content_type) - charge_of(key, old)
         self._sum += change
         shard[key] = record
         self._history.add(Event(revision, key, record, old), crc & MASK, self.time_ms, change)
@@ -120,7 +121,7 @@ class Store(StoreReads):
             self._view.records.lose(key, old)
         change = -record_digest(crc, old)
         self._sum += change
-        self.size_bytes -= len(key) + len(old.value)
+        self.size_bytes -= charge_of(key, old)
         del shard[key]
         if not shard:
             self._shards[crc & MASK] = {}  # a dict keeps the room that it once needed
@@ -169,7 +170,7 @@ class Store(StoreReads):
             crc = crc32(key)
             shards[crc & MASK][key] = record
             digest += record_digest(crc, record)
-            size_bytes += len(key) + len(record.value)
+            size_bytes += charge_of(key, record)
         self._sum += digest
         self.size_bytes += size_bytes
 

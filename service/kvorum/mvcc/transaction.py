@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from kvorum.mvcc.charge import charge_of, charge_of_put
 from kvorum.mvcc.command import DELETE_KEYS_MAX, DeleteOp, PutOp, WriteOp
 from kvorum.mvcc.lease import own_lease_id
 from kvorum.mvcc.leases import Leases
@@ -97,6 +98,6 @@ class Branch:
         growth = 0
         for key, put in self._changes.items():
             old = self._store.get(key)
-            growth -= 0 if old is None else len(key) + len(old.value)
-            growth += 0 if put is None else len(key) + len(put.value)
+            growth -= charge_of(key, old)
+            growth += 0 if put is None else charge_of_put(put)
         return growth

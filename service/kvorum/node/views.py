@@ -192,7 +192,7 @@ class Claim(Struct, frozen=True, gc=False):
 
 
 class StoreInfo(Struct, frozen=True):
-    """How much the store holds; ``size_bytes`` of keys and values is bounded by the quota."""
+    """How much the store holds; ``size_bytes`` is what the quota bounds."""
 
     keys: int
     size_bytes: int

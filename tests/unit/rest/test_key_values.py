@@ -3,6 +3,7 @@
 import pytest
 from litestar.types import ASGIApp
 
+from kvorum.mvcc.charge import KEY_BYTES
 from kvorum.mvcc.command import Compact, LeaseGrant
 from tests.unit.rest.asgi import JSON, Reply, call
 from tests.unit.rest.fake_service import FakeService
@@ -281,7 +282,7 @@ async def test_a_write_shows_what_it_replaced(app: ASGIApp) -> None:
 
 
 async def test_a_full_store_refuses_with_507(app: ASGIApp, service: FakeService) -> None:
-    service.quota_bytes = 100
+    service.quota_bytes = KEY_BYTES + 100
     assert (await put(app, b'{"value":"%b"}' % (b"x" * 50))).status == 200
     reply = await call(app, "PUT", b"/key/l", headers=[JSON], body=b'{"value":"%b"}' % (b"x" * 80))
     assert (reply.status, reply.json["type"]) == (507, "urn:kvorum:problem:full")

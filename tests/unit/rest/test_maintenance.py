@@ -6,6 +6,7 @@ import pytest
 from litestar.types import ASGIApp
 
 from kvorum.errors import NoLeader
+from kvorum.mvcc.charge import KEY_BYTES
 from kvorum.mvcc.command import (
     Compact,
     Compare,
@@ -217,7 +218,7 @@ async def test_the_store_is_told_of(app: ASGIApp, service: FakeService) -> None:
     store = (await call(app, "GET", b"/cluster/info")).json["store"]
     assert {name: store[name] for name in ("keys", "sizeBytes", "isFull", "revision")} == {
         "keys": 1,
-        "sizeBytes": 2,
+        "sizeBytes": KEY_BYTES + 2,
         "isFull": False,
         "revision": 3,
     }

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from litestar.types import ASGIApp
 
 from kvorum.errors import InvalidRequest, NoLeader, OutcomeUnknown, TooLarge
+from kvorum.mvcc.charge import KEY_BYTES
 from kvorum.mvcc.command import Compact, Compare, Field, LeaseGrant, Relation
 from kvorum.rest.openapi.document import openapi_document
 from kvorum.rest.txn_requests import parse_batch, parse_txn
@@ -255,7 +256,7 @@ async def test_an_error_names_the_request(app: ASGIApp, service: FakeService) ->
 async def test_a_full_store_takes_no_transaction_that_lets_it_grow(
     app: ASGIApp, service: FakeService
 ) -> None:
-    service.quota_bytes = 60
+    service.quota_bytes = KEY_BYTES + 60
     assert (await txn(app, {"then": [put("a", "x" * 40)]})).status == 200
     full = await txn(app, {"then": [put("b", "x" * 40)]})
     assert (full.status, full.json["type"]) == (507, "urn:kvorum:problem:full")
