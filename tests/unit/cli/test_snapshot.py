@@ -203,6 +203,14 @@ class TestRestore:
         assert "'00f6d36cc4e07076' is no id of a restore" in told
         assert "restoring the first node shows it" in told
 
+    def test_an_id_of_a_former_restore_is_told(self, backup: Path, tmp_path: Path) -> None:
+        line = f"snapshot restore {backup} --data-dir {tmp_path}/"
+        late = kvorum(f"{line}one --restore-id 20260131T235959.123456-1f2e3d4c")
+        assert late.code == 0
+        assert "minutes old: it is for the other nodes of that one restore" in late.err
+        fresh = json.loads(kvorum(f"{line}two -o json").out)["restoreId"]
+        assert kvorum(f"{line}three --restore-id {fresh}").err == ""
+
     def test_a_clock_that_is_behind_is_told(self, backup: Path, tmp_path: Path) -> None:
         early = "19700101T000000.000100-00000001"
         run = kvorum(f"snapshot restore {backup} --restore-id {early} --data-dir {tmp_path}/one")

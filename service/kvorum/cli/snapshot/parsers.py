@@ -48,8 +48,7 @@ nodes cannot join the new one.
 
 examples:
   kvorum snapshot restore kvorum.snapshot --env-file 1.env
-  kvorum snapshot restore kvorum.snapshot --env-file 2.env \\
-      --restore-id 20260131T235959.123456-1f2e3d4c
+  kvorum snapshot restore kvorum.snapshot --env-file 2.env --restore-id ID
   kvorum snapshot restore kvorum.snapshot            (a single node, for `kvorum serve`)
   kvorum snapshot restore kvorum.snapshot --self-id Node-1 --self-address a:8001 \\
       --other-nodes b:8001,c:8001 --data-dir /var/lib/kvorum

@@ -22,6 +22,8 @@ from kvorum.storage.fs import FileSystem, OsFileSystem
 
 _UID_BYTES = 8
 _CHANCE_BITS = 32
+_SAME_RESTORE_US = 3600 * 1_000_000
+"""A restore of all nodes is hardly under way for longer than that."""
 _OPTIONS = {
     "SELF_ID": "self_id",
     "SELF_ADDRESS": "self_address",
@@ -32,10 +34,18 @@ _OPTIONS = {
 def run_restore(arguments: Namespace, console: Console) -> int:
     try:
         settings = node_settings(arguments.env_file, _environ(arguments, os.environ))
-        restore_id = arguments.restore_id or _new_restore_id()
+        now_us = time.time_ns() // 1000
+        restore_id = arguments.restore_id or _new_restore_id(now_us)
     except ConfigurationError as error:
         console.warn(f"kvorum: {error}")
         return Exit.USAGE
+    age_us = now_us - restore_id.time_us
+    if age_us > _SAME_RESTORE_US:
+        console.warn(
+            f"kvorum: restore id {restore_id.text} is {age_us // 60_000_000} minutes old: it is "
+            "for the other nodes of that one restore. To restore the backup once more, leave "
+            "--restore-id out on the first node, or revisions repeat"
+        )
     return restore(
         OsFileSystem(),
         arguments.file,
@@ -47,9 +57,9 @@ def run_restore(arguments: Namespace, console: Console) -> int:
     )
 
 
-def _new_restore_id() -> RestoreId:
+def _new_restore_id(now_us: int) -> RestoreId:
     try:
-        return new_restore_id(time.time_ns() // 1000, secrets.randbits(_CHANCE_BITS))
+        return new_restore_id(now_us, secrets.randbits(_CHANCE_BITS))
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
 
