@@ -2,7 +2,9 @@
 
 Runs on a machine that has only python3, so it uses the standard library alone, and
 syntax old enough that an outdated Python can still read the message about its age.
-Safe to start several times at once: the others wait for the first one.
+Safe to start several times at once: the others wait for the first one. An environment that
+another Python made stays, since nodes may be running from it; only who names a Python
+(``PYTHON=…``) gets that one.
 """
 
 from __future__ import annotations
@@ -32,14 +34,20 @@ def say(text: str) -> None:
 
 
 def fingerprint() -> str:
-    """Of the lock, the place and the Python: an environment fits only its own."""
+    """Of the lock and the place, and of the Python in a line of its own."""
     digest = hashlib.sha256((ROOT / "requirements.lock").read_bytes())
-    digest.update(f"{ROOT} {sys.version}".encode())
-    return digest.hexdigest()
+    digest.update(str(ROOT).encode())
+    return f"{digest.hexdigest()}\n{sys.version}\n"
 
 
 def is_current() -> bool:
-    return STAMP.is_file() and STAMP.read_text() == fingerprint()
+    """Whether the environment fits, and its Python is still there."""
+    if not STAMP.is_file() or not (VENV / "bin" / "python").exists():
+        return False
+    stamp = STAMP.read_text()
+    if os.environ.get("PYTHON", "python3") != "python3":  # somebody wants this very one
+        return stamp == fingerprint()
+    return stamp.partition("\n")[0] == fingerprint().partition("\n")[0]
 
 
 def run(*command: str) -> None:
@@ -102,7 +110,7 @@ def main() -> int:
         with (ROOT / ".venv.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_current():  # another one may have made it meanwhile
-                say(f"creating {VENV.name} with {sys.executable} (once, about a minute)")
+                say(f"creating {VENV.name} with {sys.executable} (once, a minute or two)")
                 build()
                 say("done")
     except SetupError as error:
