@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +11,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "bootstrap.py"
 
 
 @pytest.fixture
-def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script, as if its project were a new directory with an environment."""
     spec = importlib.util.spec_from_file_location("bootstrap_under_test", SCRIPT)
     assert spec is not None
@@ -27,7 +26,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modul
         monkeypatch.setattr(module, name, value)
     monkeypatch.delenv("PYTHON", raising=False)
     module.STAMP.write_text(module.fingerprint())
-    yield module
+    return module
 
 
 def test_an_environment_of_another_python_stays(
