@@ -36,6 +36,7 @@ class MemorySnapshots:
         self.error: OSError | None = None  # what writing fails with
         self._parts: dict[Snapshot, bytes] = {}
         self._open: dict[Snapshot, bytes] = {}  # being sent, whether they are kept or not
+        self.readers: dict[Snapshot, int] = {}  # how many checks want their ``done_with``
 
     @property
     def newest(self) -> Snapshot | None:
@@ -66,6 +67,8 @@ class MemorySnapshots:
             return failed(FileNotFoundError("it was dropped"))
         if zlib.crc32(data) != snapshot.checksum:
             return failed(SnapshotDamaged("checksum"))
+        self._open[snapshot] = data
+        self.readers[snapshot] = self.readers.get(snapshot, 0) + 1
         return done(None)
 
     def read(self, snapshot: Snapshot, offset: int, size_bytes: int) -> "Future[bytes]":
@@ -73,7 +76,11 @@ class MemorySnapshots:
         return done(self._open[snapshot][offset : offset + size_bytes])
 
     def done_with(self, snapshot: Snapshot) -> None:
-        self._open.pop(snapshot, None)
+        left = self.readers.pop(snapshot, 0) - 1
+        if left > 0:
+            self.readers[snapshot] = left
+        else:
+            self._open.pop(snapshot, None)
 
     def received(self, snapshot: Snapshot) -> "Future[int]":
         return done(len(self._parts.get(snapshot, b"")))

@@ -75,6 +75,7 @@ class SnapshotStore(Protocol):
     def check(self, snapshot: Snapshot) -> "Future[None]":
         """Read all of it before it is sent; from then on it can be read until ``done_with``.
 
+        Several may read one snapshot: every check that succeeds wants its own ``done_with``.
         Fails with ``SnapshotDamaged`` if it is not what it was, and with ``OSError``.
         """
         ...
@@ -84,7 +85,7 @@ class SnapshotStore(Protocol):
         ...
 
     def done_with(self, snapshot: Snapshot) -> None:
-        """Nobody reads it for sending any more."""
+        """One of those who checked it reads it no more."""
         ...
 
     def received(self, snapshot: Snapshot) -> "Future[int]":

@@ -116,8 +116,10 @@ class SnapshotSender:
         is_again = not chunk.offset and self._ended.get(peer) == snapshot
         if snapshot not in self._reading or is_again:
             await self._store.check(snapshot)
-        if snapshot not in self._reading:
-            self._reading.append(snapshot)
+            if snapshot in self._reading:
+                self._store.done_with(snapshot)  # all followers together are one reader
+            else:
+                self._reading.append(snapshot)
         if is_again:
             del self._ended[peer]
 

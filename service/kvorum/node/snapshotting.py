@@ -11,6 +11,7 @@ import logging
 from asyncio import Future
 from collections.abc import Callable, Sequence
 
+from kvorum.errors import Rejected
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock, SnapshotStore
@@ -23,6 +24,7 @@ _log = logging.getLogger("kvorum.node")
 
 RETRY_S = 30.0
 """A snapshot that could not be written, or not be read again, is tried again after so long."""
+_STOPPED = "this node takes no snapshots any more: it is stopping; ask another one"
 
 
 class SnapshotTaker:
@@ -54,6 +56,7 @@ class SnapshotTaker:
         self._wanted = asyncio.Event()
         self._log_bytes = 0  # applied since the last snapshot
         self._retry_s = 0.0  # not before
+        self._stopped = False
         self._asked: list[Future[Snapshot]] = []  # by those who wait for a fresh one
 
     def applied(self, _index: Index, size_bytes: int) -> None:
@@ -74,10 +77,15 @@ class SnapshotTaker:
             self._wanted.set()
 
     async def fresh(self) -> Snapshot:
-        """One of the state as it is now or later, taken if need be. Raises ``OSError``."""
+        """One of the state as it is now or later, taken if need be. Raises ``OSError``.
+
+        ``Rejected`` if the node stops.
+        """
         newest = self._store.newest
         if newest is not None and newest.last.index >= self._machine.applied_index:
             return newest
+        if self._stopped:
+            raise Rejected(_STOPPED)
         asked: Future[Snapshot] = asyncio.get_running_loop().create_future()
         self._asked.append(asked)
         self._wanted.set()
@@ -93,14 +101,19 @@ class SnapshotTaker:
         return is_due and self._clock.monotonic_s() >= self._retry_s
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await self._wanted.wait()
-            async with self._freezing:
-                asked, self._asked = self._asked, []  # who asks from here on wants the next one
-                await self._take(asked)
-            if not self._asked:
-                self._wanted.clear()
+        """Until cancelled. Then nobody is left waiting for a fresh one, or may begin to."""
+        asked: list[Future[Snapshot]] = []
+        try:
+            while True:
+                await self._wanted.wait()
+                async with self._freezing:
+                    asked, self._asked = self._asked, []  # from here on they want the next one
+                    await self._take(asked)
+                if not self._asked:
+                    self._wanted.clear()
+        finally:
+            self._stopped = True
+            _fail(asked + self._asked, Rejected(_STOPPED))
 
     async def _take(self, asked: "Sequence[Future[Snapshot]]") -> None:
         index = Index(self._machine.applied_index)
@@ -149,7 +162,7 @@ class SnapshotTaker:
             frozen.close()
 
 
-def _fail(asked: "Sequence[Future[Snapshot]]", error: OSError) -> None:
+def _fail(asked: "Sequence[Future[Snapshot]]", error: Exception) -> None:
     for one in asked:
         if not one.done():
             one.set_exception(error)

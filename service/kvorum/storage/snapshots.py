@@ -100,6 +100,7 @@ class Snapshots:
     def check(self, snapshot: Snapshot) -> "Future[None]":
         """Read all of it before it is sent; from then on it can be read until ``done_with``.
 
+        Several may read one snapshot: every check that succeeds wants its own ``done_with``.
         Fails with ``SnapshotDamaged`` if it is not what it was, and with ``OSError``.
         """
         return self._worker.submit(partial(self._check, snapshot))
@@ -109,8 +110,8 @@ class Snapshots:
         return self._worker.submit(partial(self._readers.read, snapshot, offset, size_bytes))
 
     def done_with(self, snapshot: Snapshot) -> None:
-        """Nobody reads it for sending any more."""
-        _ = self._worker.submit(partial(self._readers.close, snapshot))
+        """One of those who checked it reads it no more."""
+        _ = self._worker.submit(partial(self._readers.leave, snapshot))
 
     def received(self, snapshot: Snapshot) -> "Future[int]":
         """How many of its bytes are here already; after a restart, as many as are sound."""
@@ -156,7 +157,7 @@ class Snapshots:
     def _check(self, snapshot: Snapshot) -> None:
         files = self._files
         verify(files.fs, files.path_of(snapshot), snapshot, files.cluster_ids)
-        self._readers.open(snapshot)
+        self._readers.join(snapshot)
 
     def _distrust(self, snapshot: Snapshot) -> None:
         self._readers.close(snapshot)
@@ -207,11 +208,25 @@ class Sink:
 
 
 class _Readers:
-    """Files open for sending. On the worker."""
+    """Files open for sending, each once however many read it. On the worker."""
 
     def __init__(self, files: SnapshotFiles) -> None:
         self._files = files
         self._open: dict[str, Reader] = {}
+        self._count: dict[str, int] = {}  # of those who read one
+
+    def join(self, snapshot: Snapshot) -> None:
+        self.open(snapshot)
+        name = snapshot_name(snapshot)
+        self._count[name] = self._count.get(name, 0) + 1
+
+    def leave(self, snapshot: Snapshot) -> None:
+        name = snapshot_name(snapshot)
+        left = self._count.get(name, 0) - 1
+        if left > 0:
+            self._count[name] = left
+        else:
+            self.close(snapshot)
 
     def open(self, snapshot: Snapshot) -> Reader:
         name = snapshot_name(snapshot)
@@ -225,6 +240,8 @@ class _Readers:
         return self.open(snapshot).read(offset, size_bytes)
 
     def close(self, snapshot: Snapshot) -> None:
+        """For all who read it."""
+        self._count.pop(snapshot_name(snapshot), None)
         reader = self._open.pop(snapshot_name(snapshot), None)
         if reader is not None:
             reader.close()

@@ -386,6 +386,21 @@ async def test_what_is_being_sent_can_be_read_although_it_was_dropped() -> None:
         await store.read(first, 0, 50)
 
 
+async def test_several_who_read_one_do_not_disturb_each_other() -> None:
+    store = opened(new_fs())
+    first = await taken(store, at(1))
+    for _ in range(2):
+        await store.check(first)
+    for index in (2, 3):
+        await taken(store, at(index))
+    content = await store.read(first, 0, first.size_bytes)
+    store.done_with(first)
+    assert await store.read(first, 0, first.size_bytes) == content
+    store.done_with(first)
+    with pytest.raises(FileNotFoundError):
+        await store.read(first, 0, 50)
+
+
 async def test_damage_found_while_loading_makes_it_unknown() -> None:
     """So that it can be received again."""
     snapshot, content = THEIRS
