@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from kvorum.errors import Compacted, Forbidden, InvalidRequest, TooLarge
 from kvorum.mvcc.command import (
+    REPEATABLE,
     Command,
     Compact,
     Compare,
@@ -186,7 +187,9 @@ class Writing:
     def _submit(self, command: Command, encoded: bytes = b"") -> "Future[Outcome]":
         """Its ``after_index`` is what is applied now: so far every outcome kept is seen here."""
         self._fence.check()
-        first = self._machine.outcome(command.request_id)
+        # What may be done twice is never answered from what another command of that id did.
+        is_repeatable = type(command) in REPEATABLE
+        first = None if is_repeatable else self._machine.outcome(command.request_id)
         if first is None:
             encoded = encoded or encode_command(command)
             weight = 1 if type(command) in _LIGHT else weight_of(command, self._machine)

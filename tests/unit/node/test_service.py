@@ -6,7 +6,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from kvorum.errors import Forbidden, Rejected, TooLarge
-from kvorum.mvcc.command import Command, CompareAndSet, Delete, Put, decode_batch, encode_batch
+from kvorum.mvcc.command import (
+    Command,
+    CompareAndSet,
+    Delete,
+    LeaseKeepAlive,
+    Put,
+    decode_batch,
+    encode_batch,
+)
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.mvcc.store import Record
@@ -371,3 +379,11 @@ async def test_a_node_that_stopped_serving_does_not_pretend_to_catch_up() -> Non
     with pytest.raises(Rejected, match="stopped serving: it was removed from the cluster"):
         await bench.service.catch_up()
     assert bench.reads.pending == 0
+
+
+async def test_a_lease_is_kept_alive_though_another_command_had_the_id() -> None:
+    """Else nobody would renew it, and its keeper would believe that all is well."""
+    bench = ServiceBench([entry(1, 1, batch("a"))], commit=1, applied=1)
+    future = bench.service.keep_alive("a", "lease")
+    assert not future.done()
+    assert [type(command) for command in bench.proposed()] == [LeaseKeepAlive]
