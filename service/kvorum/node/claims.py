@@ -13,16 +13,18 @@ from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import quote_from_bytes, unquote
 
-from kvorum.errors import Compacted, Conflict, Full, LeaseNotFound, WatchEnded
+from kvorum.errors import Compacted, Conflict, Full, LeaseNotFound, Overloaded, WatchEnded
 from kvorum.mvcc.command import Compare, DeleteOp, Field, PutOp, Relation, WriteOp
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
-from kvorum.mvcc.record import Record
-from kvorum.node.views import Claim, KeyRead
+from kvorum.node.claim_queue import PAGE_KEYS, ClaimQueues
+from kvorum.node.views import Claim, KeyCount, KeyRead
 from kvorum.node.watching import Watch
 from kvorum.node.writing import check_lease_id
 
-PAGE_KEYS = 1000
+CLAIMS_MAX = 10_000
+"""On one name, roughly: whoever asks for its holder makes the node look at all of them."""
+_LOOKS_PER_TURN = 64
 
 
 class Keys(Protocol):
@@ -49,6 +51,10 @@ class Keys(Protocol):
         stale: bool = False,
     ) -> "Future[KeyRead]": ...
 
+    def count(
+        self, request_id: str, keys: KeyRange, *, revision: int = 0, stale: bool = False
+    ) -> "Future[KeyCount]": ...
+
     def watch(self, keys: KeyRange, *, from_revision: int | None = None) -> Watch: ...
 
 
@@ -58,6 +64,7 @@ class Claims:
     def __init__(self, prefix: bytes, keys: Keys) -> None:
         self._prefix = prefix
         self._keys = keys
+        self._queues = ClaimQueues(keys)
 
     async def acquire(
         self,
@@ -74,11 +81,14 @@ class Claims:
         The claim stays in the queue if it does not hold by then, as long as its lease lives;
         whoever asks again with the same lease keeps the place. With ``queue`` False there is
         no waiting, and no claim either unless it holds: ``Conflict`` names the holder.
-        Raises ``LeaseNotFound``, and ``Conflict`` if the claim is gone while it waits.
+        Raises ``LeaseNotFound``, ``Overloaded`` if ``CLAIMS_MAX`` wait, and ``Conflict`` if the
+        claim is gone while it waits.
         """
         check_lease_id(lease)
         key = self._key(name, lease)
-        await self._claim(request_id or self._keys.new_request_id(), name, key, value, queue=queue)
+        request_id = request_id or self._keys.new_request_id()
+        outcome = await self._claim(request_id, name, key, value, queue=queue)
+        is_first_look = True
         deadline_s = asyncio.get_running_loop().time() + wait_s
         while True:
             claim, before, revision = await self._place(name, lease)
@@ -86,14 +96,21 @@ class Claims:
             if claim is not None and (claim.is_held or left_s <= 0):
                 return claim
             if claim is None:
-                if not queue:
+                if not queue and outcome.status is Status.OTHERWISE:
                     raise await self._taken(name)
+                if is_first_look:
+                    raise Conflict(
+                        f"the claim of lease {lease} on {name!r} is gone: this request was carried "
+                        "out before, and the claim released since, or the lease has just ended; "
+                        "ask under a new key"
+                    )
                 raise Conflict(
                     f"the claim of lease {lease} on {name!r} is gone: the lease has ended, or "
                     "somebody released it"
                 )
             assert before is not None, "whoever does not hold comes after somebody"
             await self._gone(before, revision, left_s)
+            is_first_look = False
 
     async def release(self, name: str, lease: str, request_id: str = "") -> bool:
         """Give up the claim, or the place in the queue; whether there was one."""
@@ -125,12 +142,12 @@ class Claims:
 
     async def queue(self, name: str, limit: int = PAGE_KEYS) -> tuple[Claim, ...]:
         """The holder, and those who wait in their order."""
-        items, revision = await self._items(name)
+        found = await self._queues.look(self._range(name))
         return tuple(
             Claim(
-                name, self._lease_of(key), record.create_revision, position, record.value, revision
+                name, self._lease_of(key), one.create_revision, position, one.value, found.revision
             )
-            for position, (key, record) in enumerate(items[:limit])
+            for position, (key, one) in enumerate(found.items[:limit])
         )
 
     async def names(self, after: str = "", *, limit: int) -> tuple[str, ...]:
@@ -138,7 +155,11 @@ class Claims:
         found: list[str] = []
         everything = prefix_range(self._prefix)
         start, revision = self._end_of(after) if after else self._prefix, 0
+        looks = 0
         while len(found) < limit:
+            looks += 1
+            if looks % _LOOKS_PER_TURN == 0:
+                await asyncio.sleep(0)  # reading from memory leaves no turn to others
             rest = KeyRange(start, everything.end)
             request_id = self._keys.new_request_id()
             read = await self._keys.range(
@@ -149,9 +170,10 @@ class Claims:
                 break
             key = read.page.items[0][0]
             quoted, slash, _ = key[len(self._prefix) :].rpartition(b"/")
-            if slash:
-                found.append(unquote(quoted.decode("ascii", "replace")))
-                start = self._prefix + quoted + b"0"  # right behind "/"
+            name = unquote(quoted.decode("ascii", "replace"))
+            if name and slash and self.stem(name) == self._prefix + quoted + slash:
+                found.append(name)
+                start = self._end_of(name)
             else:
                 start = key + b"\0"  # somebody put a key here that is no claim
         return tuple(found)
@@ -164,10 +186,11 @@ class Claims:
 
     async def _claim(
         self, request_id: str, name: str, key: bytes, value: bytes, *, queue: bool
-    ) -> None:
+    ) -> Outcome:
         """Make the claim, unless it is there; without ``queue``, unless there is any."""
         lease = self._lease_of(key)
         claims = self._range(name)
+        await self._check_room(name, key)
         free = (
             Compare(key, Field.VERSION, Relation.EQUAL, 0)
             if queue
@@ -175,17 +198,26 @@ class Claims:
         )
         outcome = await self._keys.write(request_id, (free,), (PutOp(key, value, lease),))
         _check(outcome, lease)
+        return outcome
+
+    async def _check_room(self, name: str, key: bytes) -> None:
+        """As this node has it: the bound need not be exact. Whoever is in the queue may stay."""
+        new_id, claims = self._keys.new_request_id, self._range(name)
+        if (await self._keys.count(new_id(), claims, stale=True)).count < CLAIMS_MAX:
+            return
+        if not (await self._keys.count(new_id(), single_key(key), stale=True)).count:
+            raise Overloaded(f"{CLAIMS_MAX} claims are waiting on {name!r}; try again later")
 
     async def _place(self, name: str, lease: str) -> tuple[Claim | None, bytes | None, int]:
         """The claim of ``lease`` with its position, the key before it, and as of when."""
-        items, revision = await self._items(name)
-        own = self._key(name, lease)
-        for position, (key, record) in enumerate(items):
-            if key == own:
-                before = items[position - 1][0] if position else None
-                token, value = record.create_revision, record.value
-                return Claim(name, lease, token, position, value, revision), before, revision
-        return None, None, revision
+        found = await self._queues.look(self._range(name))
+        position = found.places.get(self._key(name, lease))
+        if position is None:
+            return None, None, found.revision
+        record = found.items[position][1]
+        before = found.items[position - 1][0] if position else None
+        token, value = record.create_revision, record.value
+        return Claim(name, lease, token, position, value, found.revision), before, found.revision
 
     async def _gone(self, key: bytes, revision: int, timeout_s: float) -> None:
         """Wait until ``key`` is deleted, at most so long; it was there at ``revision``.
@@ -203,25 +235,14 @@ class Claims:
         finally:
             watch.close()
 
-    async def _items(self, name: str) -> tuple[list[tuple[bytes, Record]], int]:
-        """All claims, first come first: a part of them would not tell who holds."""
-        left, items, revision = self._range(name), list[tuple[bytes, Record]](), 0
-        while True:
-            request_id = self._keys.new_request_id()
-            read = await self._keys.range(
-                request_id, left, revision=revision, limit=PAGE_KEYS, stale=revision > 0
-            )
-            items += read.page.items
-            revision = read.page.revision
-            if not read.page.more:
-                break
-            left = KeyRange(items[-1][0] + b"\0", left.end)
-        return sorted(items, key=lambda item: item[1].create_revision), revision
-
     async def _taken(self, name: str) -> Conflict:
         holder = await self.holder(name)
-        by = f" by lease {holder.lease} (token {holder.token})" if holder else ""
-        return Conflict(f"{name!r} is taken{by}")
+        if holder is None:
+            return Conflict(
+                f"{name!r} was taken when this request was carried out; it is free now: ask again "
+                "under a new key"
+            )
+        return Conflict(f"{name!r} is taken by lease {holder.lease} (token {holder.token})")
 
     def _range(self, name: str) -> KeyRange:
         return prefix_range(self.stem(name))
