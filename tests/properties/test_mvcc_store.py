@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kvorum.errors import Compacted, FutureRevision
 from kvorum.mvcc import history, history_segment, ordered
+from kvorum.mvcc.charge import charge_of
 from kvorum.mvcc.digest import PRIME, combine, event_factor, record_digest
 from kvorum.mvcc.history import EVENT_BYTES
 from kvorum.mvcc.query import KeyRange
@@ -127,7 +128,7 @@ def test_the_present_agrees_with_the_model(log: list[Step]) -> None:
     assert list(store) == sorted(model.present.items())
     assert {key: store.get(key) for key in KEYS} == {key: model.present.get(key) for key in KEYS}
     assert (len(store), store.revision) == (len(model.present), model.revision)
-    assert store.size_bytes == sum(len(k) + len(r.value) for k, r in model.present.items())
+    assert store.size_bytes == sum(charge_of(k, r) for k, r in model.present.items())
     assert store.compacted_revision == model.compacted_revision
     assert store.history_revisions == model.revision - model.compacted_revision
     assert store.history_bytes == model.size_bytes()
