@@ -41,6 +41,9 @@ _PATIENCE_S = 0.5
 
 _UID_BYTES = 8
 
+_MIDDLE_COLLECTIONS_PER_FULL = 1000
+"""Of the garbage collector: about seven million objects more than were freed."""
+
 _SWITCH_INTERVAL_S = 0.0005
 """How long the event loop may hold the interpreter while the log's thread, its sync done,
 waits to say so. The interpreter's 5 ms would be many syncs long."""
@@ -243,6 +246,12 @@ async def _stop(web: WebServer, serving: Task[None], node: Node, others: list[Ta
 
 
 def _keep_collector_off_long_lived_objects() -> None:
-    """What exists now lives until the end: looking at it again would only cost pauses."""
+    """What exists now lives until the end: looking at it again would only cost pauses.
+
+    Full collections come seldom from here on: with thousands of connections each takes long
+    enough to cost a leader its office. Cycles that live briefly go with the younger ones.
+    """
     gc.collect()
     gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _MIDDLE_COLLECTIONS_PER_FULL)
