@@ -8,6 +8,7 @@ from kvorum.mvcc.quota import Quota
 from kvorum.mvcc.store import Store
 from kvorum.mvcc.writes import Writes
 from kvorum.node import writing
+from kvorum.node.claim_queue import ClaimQueue
 from kvorum.node.claims import Claims
 from kvorum.node.housekeeping import Housekeeping
 from kvorum.node.log_time import LogTime
@@ -139,8 +140,8 @@ NODES = (
         ("simulator",),
         (
             Edit(
-                Claims,
-                "_items",
+                ClaimQueue,
+                "__init__",
                 "sorted(items, key=lambda item: item[1].create_revision)",
                 "sorted(items, key=lambda item: item[0])",
             ),
@@ -153,17 +154,10 @@ NODES = (
         (Edit(Claims, "_place", "token, position, value", "token, 0, value"),),
     ),
     Mutant(
-        "holder-speaks-late",
-        "a holder whose claim is gone still proclaims",
+        "whoever-waits-speaks",
+        "a claim that does not lead may proclaim all the same",
         ("simulator",),
-        (
-            Edit(
-                Claims,
-                "proclaim",
-                "Relation.EQUAL, claim.token",
-                "Relation.NOT_EQUAL, claim.token",
-            ),
-        ),
+        (Edit(Claims, "proclaim", "claim is None or not claim.is_held", "claim is None"),),
     ),
     Mutant(
         "nobody-brings-time",
@@ -191,7 +185,7 @@ NODES = (
     Mutant(
         "watch-with-a-seam",
         "a watch goes over from the history to what is new before it has read all of the former",
-        ("simulator",),
+        ("slices",),
         (
             Edit(
                 WatchHub,

@@ -78,6 +78,9 @@ def apply_for_a_turn(core: Core, applier: Applier, clock: Clock) -> None:
     """Committed entries one by one, since one may cost as much as thousands of others."""
     until_s = clock.monotonic_s() + APPLY_TURN_S
     for _ in range(COMMITTED_MAX):
-        applier.apply(core.take_committed(1))
-        if not core.has_more() or clock.monotonic_s() >= until_s:
+        entries = core.take_committed(1)
+        if not entries:
+            return
+        applier.apply(entries)
+        if clock.monotonic_s() >= until_s:
             return

@@ -250,8 +250,7 @@ class Driver:
             self._upkeep.sender.want(wanted)
         for state in ready.read_states:
             self._reads.on_read_state(state)
-        if self._core.has_more():
-            apply_for_a_turn(self._core, self._applier, self._clock)
+        apply_for_a_turn(self._core, self._applier, self._clock)
         self._reads.serve(self._applier.applied)
 
     def _on_event(self, event: Event) -> None:
