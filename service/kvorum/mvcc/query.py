@@ -29,9 +29,11 @@ def single_key(key: bytes) -> KeyRange:
 class RangePage(Struct, frozen=True, gc=False):
     """Keys of a range as they were at ``revision``, in the order that was asked for.
 
-    ``more``: the range has keys beyond the last one here.
+    ``more``: there may be keys beyond ``last``, behind which the next page begins. That is the
+    last key looked at: a page of the past may have no items at all.
     """
 
     revision: int
     items: tuple[tuple[bytes, Record], ...]
     more: bool
+    last: bytes | None = None

@@ -36,17 +36,15 @@ class Ranges:
 
     def former_items(
         self, keys: KeyRange, revision: int, *, reverse: bool
-    ) -> Iterator[tuple[bytes, Record]]:
-        """As they were at ``revision``; passes over keys that came since."""
+    ) -> Iterator[tuple[bytes, Record | None]]:
+        """As they were at ``revision``; None for a key that did not exist then."""
         present = self._keys.between(keys.start, keys.end, reverse=reverse)
         gone = self._history.gone.between(keys.start, keys.end, reverse=reverse)
         first = next(gone, None)
         if first is not None:
             present = merge(present, chain((first,), gone), reverse=reverse)
         for key in present:
-            record = self.get(key, revision)
-            if record is not None:
-                yield key, record
+            yield key, self.get(key, revision)
 
     def count(self, keys: KeyRange) -> int:
         return self._keys.count(keys.start, keys.end)

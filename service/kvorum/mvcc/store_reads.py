@@ -14,6 +14,9 @@ from kvorum.mvcc.record import Event, Record
 SHARDS: Final = 1024
 """Of records; a power of two."""
 MASK: Final = SHARDS - 1
+PASSED_OVER_MAX: Final = 10_000
+"""Keys that a page of the past passes over because they did not exist then: nobody else is served
+meanwhile. The next page goes on behind them."""
 
 
 class StoreReads:
@@ -58,21 +61,29 @@ class StoreReads:
         """The first ``limit`` keys of a range at ``revision``, the present one for 0.
 
         A page ends early when its keys and values come to ``bytes_max``; it has one at least, if
-        there is one. Raises Compacted and FutureRevision.
+        there is one. A page of the past ends early, too, when it passed over ``PASSED_OVER_MAX``
+        keys that did not exist then. Raises Compacted and FutureRevision.
         """
-        items: Iterator[tuple[bytes, Record]]
+        items: Iterator[tuple[bytes, Record | None]]
         if revision in (0, self.revision):
             revision, items = self.revision, self._ranges.items(keys, reverse=reverse)
         else:
             self._check(revision)
             items = self._ranges.former_items(keys, revision, reverse=reverse)
         page: list[tuple[bytes, Record]] = []
-        size_bytes = 0
-        for item in items:
-            if len(page) >= limit or (page and size_bytes >= bytes_max):
-                return RangePage(revision, tuple(page), more=True)
-            page.append(item)
-            size_bytes += len(item[0]) + len(item[1].value)
+        size_bytes = passed_over = 0
+        last: bytes | None = None
+        for key, record in items:
+            if record is None:
+                if passed_over >= PASSED_OVER_MAX:
+                    return RangePage(revision, tuple(page), more=True, last=last)
+                passed_over += 1
+            elif len(page) >= limit or (page and size_bytes >= bytes_max):
+                return RangePage(revision, tuple(page), more=True, last=last)
+            else:
+                page.append((key, record))
+                size_bytes += len(key) + len(record.value)
+            last = key
         return RangePage(revision, tuple(page), more=False)
 
     def count(self, keys: KeyRange, revision: int = 0) -> int:

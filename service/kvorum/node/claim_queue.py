@@ -86,7 +86,8 @@ class ClaimQueues:
         items, revision = list(page.items), page.revision
         while page.more:
             await asyncio.sleep(0)
-            page = await self._page(KeyRange(items[-1][0] + b"\0", claims.end), revision)
+            assert page.last is not None, "a page that is not the last one tells where it ended"
+            page = await self._page(KeyRange(page.last + b"\0", claims.end), revision)
             items += page.items
         return items
 

@@ -152,7 +152,6 @@ def _advice(outcome: Outcome) -> str:
 
 def _cursor(read: KeyRead, wanted: ListRequest) -> str | UnsetType:
     page = read.page
-    if not page.more or not page.items:
+    if not page.more or page.last is None:
         return UNSET
-    last_key = page.items[-1][0]
-    return new_cursor(page.revision, wanted.whole, last_key, reverse=wanted.reverse)
+    return new_cursor(page.revision, wanted.whole, page.last, reverse=wanted.reverse)

@@ -6,6 +6,7 @@ import tracemalloc
 import pytest
 
 from kvorum.errors import Compacted, FutureRevision
+from kvorum.mvcc import store_reads
 from kvorum.mvcc.charge import KEY_BYTES, OWN_LEASE_BYTES
 from kvorum.mvcc.history import EVENT_BYTES, SEGMENT_BYTES, SWEEP_EVENTS
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
@@ -185,6 +186,31 @@ def test_events_come_by_whole_revisions() -> None:
     assert store.events(5, 1) == [Event(6, b"a", None, Record(b"3", 1, 3, 2))]
     assert list(store.events(6, 1)) == list(store.events(99, 1)) == []
     assert len(store.events(0, 100)) == 7
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_page_of_the_past_passes_over_so_many_younger_keys(
+    monkeypatch: pytest.MonkeyPatch, *, reverse: bool
+) -> None:
+    """It must not look at all that came since; whoever asked goes on behind what it looked at."""
+    monkeypatch.setattr(store_reads, "PASSED_OVER_MAX", 10)
+    store, old = Store(), [b"k003", b"k050", b"k051", b"k099"]
+    for key in old:
+        store.put(key, b"1")
+    revision = store.revision
+    for number in range(100):
+        store.put(b"k%03d" % number, b"2")
+    keys, found, pages = EVERYTHING, list[bytes](), 0
+    while True:
+        page = store.range(keys, revision=revision, limit=2, bytes_max=1000, reverse=reverse)
+        pages += 1
+        found += [key for key, _ in page.items]
+        if not page.more:
+            break
+        assert page.last is not None
+        keys = KeyRange(b"", page.last) if reverse else KeyRange(page.last + b"\0", None)
+    assert found == sorted(old, reverse=reverse)
+    assert pages >= 100 // (10 + 2)
 
 
 def test_compacting_forgets_what_was_before() -> None:
