@@ -94,7 +94,8 @@ class Model:
 
     def once(self, command: Command) -> Outcome:
         for outcome in self.outcomes:
-            if outcome.request_id == command.request_id:
+            is_kept = type(command) not in REPEATABLE
+            if is_kept and outcome.request_id == command.request_id:
                 return outcome
         before = self.revision
         try:

@@ -104,7 +104,7 @@ class StateMachine(StateReads):
         A command whose request id has an outcome changes nothing and gets that
         outcome again, also within one batch and whatever else it says. A command that
         may have had one which is forgotten changes nothing either. Neither holds for those
-        whose outcomes are not kept.
+        whose outcomes are not kept: they are executed each time, whatever their request id.
 
         After the commands, leases end whose time is over, and what is too old is forgotten:
         of events none that this entry made, so that whoever looks at them after each entry
@@ -122,11 +122,12 @@ class StateMachine(StateReads):
         self._quota.begin(stamp)
         results = []
         for command in commands:
+            if type(command) in REPEATABLE:
+                results.append(execution.execute(command, time_ms))
+                continue
             outcome = recorded.get(command.request_id)
             if outcome is None:
-                if type(command) in REPEATABLE:
-                    outcome = execution.execute(command, time_ms)
-                elif command.after_index < recorded.forgotten_index:
+                if command.after_index < recorded.forgotten_index:
                     outcome = execution.refuse_expired(command, time_ms)
                 else:
                     outcome = execution.execute(command, time_ms)
