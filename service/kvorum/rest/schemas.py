@@ -206,7 +206,9 @@ class StoreItem(Struct, frozen=True, kw_only=True, rename="camel"):
     """What the answering node's store holds."""
 
     keys: Annotated[int, Meta(description="How many there are.", examples=[1204])]
-    size_bytes: Annotated[int, Meta(description="What all keys count for the quota.", examples=[98304])]
+    size_bytes: Annotated[
+        int, Meta(description="What all keys count for the quota.", examples=[98304])
+    ]
     quota_bytes: Annotated[
         int, Meta(description="Bound of `sizeBytes`; 0: none.", examples=[2147483648])
     ]
