@@ -36,7 +36,10 @@ class Ranges(Protocol):
 
 
 class ClaimQueue:
-    """All claims on a name, as they were at ``revision``, first come first."""
+    """All claims on a name, as they were at ``revision``, first come first.
+
+    Keys that somebody else made there are no claims: nobody would ever end them.
+    """
 
     __slots__ = ("items", "keys", "places", "revision")
 
@@ -45,8 +48,14 @@ class ClaimQueue:
     ) -> None:
         self.keys = keys
         self.revision = revision
-        self.items = sorted(items, key=lambda item: item[1].create_revision)
+        claims = [item for item in items if _is_claim(*item)]
+        self.items = sorted(claims, key=lambda item: item[1].create_revision)
         self.places = {key: place for place, (key, _) in enumerate(self.items)}
+
+
+def _is_claim(key: bytes, record: Record) -> bool:
+    """It ends with the lease that it is named after."""
+    return bool(record.lease) and key.endswith(b"/" + record.lease.encode())
 
 
 class ClaimQueues:

@@ -178,3 +178,18 @@ async def test_a_queue_goes_on_while_leaders_change() -> None:
         second = await waiting
         assert second.is_held
         assert second.token > first.token
+
+
+@in_virtual_time
+async def test_keys_that_hang_on_no_lease_are_no_claims() -> None:
+    """Otherwise whoever makes one by mistake holds a lock that never ends."""
+    async with cluster_of(3) as cluster:
+        leader = await cluster.leader()
+        await leases(cluster, leader, "a")
+        service = cluster[leader].service
+        await service.put("stray", service.locks.stem(NAME) + b"nobody", b"1")
+        claim = await service.locks.acquire(NAME, "a", wait_s=0)
+        assert claim.is_held
+        holder = await service.locks.holder(NAME)
+        assert holder is not None
+        assert holder.lease == "a"
