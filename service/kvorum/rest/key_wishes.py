@@ -1,7 +1,7 @@
 """What a request for a key asks for beyond the plain: parameters of its query, conditions.
 
-Parameters that nobody knows are ignored, as the original interface does; those that belong
-to another method are refused, since ignoring them would do something else than was meant.
+What belongs to another method, and what nobody knows, is refused: to ignore ``ttlSecond`` would
+be to keep a key for ever.
 """
 
 from msgspec import Struct
@@ -13,6 +13,14 @@ from kvorum.rest.lease_fields import keeping, query_lease, query_ttl_seconds
 from kvorum.rest.new_value import NewValue
 from kvorum.rest.preconditions import preconditions
 from kvorum.rest.query import Query
+
+
+_READ_KNOWN = "there are consistency and revision; many keys are read at /keys"
+_PUT_KNOWN = "there are previous, lease and ttlSeconds"
+_CHANGE_KNOWN = {
+    "PATCH": "there is previous",
+    "DELETE": "there is previous; many keys are deleted at /keys",
+}
 
 
 class ReadWishes(Struct, frozen=True, gc=False):
@@ -49,7 +57,9 @@ def read_wishes(query: bytes) -> ReadWishes:
     """Of a GET; raises ``InvalidRequest``."""
     parameters = Query(query)
     parameters.refuse("previous", "lease", "ttlSeconds", instead="it belongs to a write")
-    return ReadWishes(parameters.is_stale(), parameters.revision())
+    wishes = ReadWishes(parameters.is_stale(), parameters.revision())
+    parameters.refuse_others(_READ_KNOWN)
+    return wishes
 
 
 def write_wishes(method: str, query: bytes, head: RequestHead, key: bytes) -> WriteWishes:
@@ -69,7 +79,9 @@ def write_wishes(method: str, query: bytes, head: RequestHead, key: bytes) -> Wr
     previous = parameters.flag("previous")
     if method not in ("PUT", "POST"):
         parameters.refuse("lease", "ttlSeconds", instead="it belongs to PUT, POST and /txn")
+        parameters.refuse_others(_CHANGE_KNOWN[method])
         return WriteWishes(compares, previous)
     lease = query_lease(parameters.take("lease"))
     ttl_seconds = query_ttl_seconds(parameters.take("ttlSeconds"))
+    parameters.refuse_others(_PUT_KNOWN)
     return WriteWishes(compares, previous, *keeping(lease, ttl_seconds))

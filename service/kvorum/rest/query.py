@@ -1,8 +1,7 @@
 """The part of a URL behind the question mark, decoded when somebody asks for a parameter.
 
 Names and values are percent-encoded UTF-8, and ``+`` is a space, as forms and most clients
-write it. Whoever knows all parameters ends with :meth:`Query.refuse_others`; the routes of
-the original interface ignore what they do not know.
+write it. Whoever knows all parameters ends with :meth:`Query.refuse_others`.
 """
 
 from urllib.parse import unquote_to_bytes

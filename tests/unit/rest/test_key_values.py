@@ -257,6 +257,28 @@ async def test_a_parameter_of_another_method_is_not_ignored(
     assert advice in reply.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "told"),
+    [
+        ("GET", b"consistensy=stale", "'consistensy' is no parameter of this request; there are con"),
+        ("HEAD", b"prefix=true", ""),
+        ("PUT", b"ttlSecond=1", "'ttlSecond' is no parameter of this request; there are previous, l"),
+        ("POST", b"previous&x", "'x' is no parameter of this request; there are previous, lease"),
+        ("PATCH", b"prevoius", "'prevoius' is no parameter of this request; there is previous"),
+        ("DELETE", b"prefix=true", "'prefix' is no parameter of this request; there is previous"),
+    ],
+)
+async def test_a_parameter_that_nobody_knows_is_refused(
+    app: ASGIApp, method: str, query: bytes, told: str
+) -> None:
+    await put(app, b'{"value":1}')
+    body = b'{"oldValue":1,"newValue":2}' if method == "PATCH" else b'{"value":2}'
+    reply = await call(app, method, b"/key/k?" + query, headers=[JSON], body=body)
+    assert reply.status == 400
+    assert method == "HEAD" or reply.json["detail"].startswith(told)
+    assert (await call(app, "GET", b"/key/k")).json["value"] == 1
+
+
 # --- what a write replaced -------------------------------------------------------------
 
 
