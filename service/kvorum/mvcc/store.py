@@ -97,7 +97,10 @@ class Store(StoreReads):
                 value, old.create_revision, revision, old.version + 1, lease, content_type
             )
             change = overwrite_digest(crc, old, record)
-            self.size_bytes += charge(key, value, lease, content_type) - charge_of(key, old)
+            self.size_bytes += len(value) - len(old.value)
+            if lease != old.lease or content_type != old.content_type:  # else this is all
+                former = charge(key, value, old.lease, old.content_type)
+                self.size_bytes += charge(key, value, lease, content_type) - former
         self._sum += change
         shard[key] = record
         self._history.add(Event(revision, key, record, old), crc & MASK, self.time_ms, change)
