@@ -14,7 +14,6 @@ from kvorum.rest.new_value import NewValue
 from kvorum.rest.preconditions import preconditions
 from kvorum.rest.query import Query
 
-
 _READ_KNOWN = "there are consistency and revision; many keys are read at /keys"
 _PUT_KNOWN = "there are previous, lease and ttlSeconds"
 _CHANGE_KNOWN = {

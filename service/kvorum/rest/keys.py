@@ -26,6 +26,7 @@ from kvorum.rest.answer import JSON_TYPE, Answer
 from kvorum.rest.body import body_bytes_max, parse_swap
 from kvorum.rest.exchange import Desk, Exchange
 from kvorum.rest.faults import MethodNotAllowed
+from kvorum.rest.fullness import full_detail
 from kvorum.rest.headers import is_raw, prefers_async, prefers_raw, read_head
 from kvorum.rest.key_answers import (
     accepted_answer,
@@ -151,7 +152,7 @@ class KeyApi:
                 ttl_ms=new.ttl_ms,
                 content_type=new.content_type,
             )
-        return await self._written(exchange, future, wishes)
+        return await self._written(exchange, future, wishes, len(new.value))
 
     async def _raw_value(self, exchange: Exchange) -> NewValue:
         body = await self.desk.raw_body(exchange)
@@ -168,7 +169,7 @@ class KeyApi:
             future = await self._swap_at(revision, request_id, compares, PutOp(key, value))
         else:
             future = self._service.compare_and_set(request_id, key, expected, value)
-        return await self._written(exchange, future, wishes)
+        return await self._written(exchange, future, wishes, len(value))
 
     async def _swap_at(
         self, revision: int, request_id: str, compares: Sequence[Compare], put: PutOp
@@ -204,24 +205,31 @@ class KeyApi:
     # --- outcomes ----------------------------------------------------------------------
 
     async def _written(
-        self, exchange: Exchange, future: "Future[Outcome]", wishes: WriteWishes
+        self,
+        exchange: Exchange,
+        future: "Future[Outcome]",
+        wishes: WriteWishes,
+        value_bytes: int = 0,
     ) -> Answer:
         if exchange.head.preferences and prefers_async(exchange.head.preferences):
             return self._accepted(exchange, future)
         outcome = await future
         if outcome.status is not Status.SUCCESS:
-            return self._refused(exchange, outcome, wishes)
+            return self._refused(exchange, outcome, wishes, value_bytes)
         if wishes.compares and not outcome.changed:  # a deletion that met nothing
             return missing_answer(outcome, exchange.key, self.desk.context(exchange))
         previous = self._previous(outcome, exchange.key) if wishes.previous else UNSET
         return write_answer(outcome, self._service.leadership(), previous)
 
-    def _refused(self, exchange: Exchange, outcome: Outcome, wishes: WriteWishes) -> Answer:
+    def _refused(
+        self, exchange: Exchange, outcome: Outcome, wishes: WriteWishes, value_bytes: int
+    ) -> Answer:
         context = self.desk.context(exchange)
         if outcome.status is Status.KEY_NOT_FOUND and wishes.compares:
             return unmet_answer(outcome, None, context)  # a PATCH with If-Match: *
         if outcome.status is not Status.OTHERWISE:
-            return refusal_of(outcome, context)
+            detail = full_detail(outcome, self._service.store_info(), value_bytes)
+            return refusal_of(outcome, context, detail=detail)
         record = self._record_before(outcome, exchange.key)
         if record is UNSET or failed(wishes.compares, record):
             return unmet_answer(outcome, record, context)

@@ -12,6 +12,7 @@ from kvorum.node.views import Deleted
 from kvorum.node.views import TxnOpResult as OpResult
 from kvorum.rest.answer import Answer
 from kvorum.rest.exchange import Desk, Exchange
+from kvorum.rest.fullness import full_detail
 from kvorum.rest.options import RestOptions
 from kvorum.rest.problems import refusal_of
 from kvorum.rest.range_schemas import (
@@ -93,7 +94,9 @@ class TxnApi:
         return Answer(200, _encode(answer))
 
     def _refused(self, exchange: Exchange, outcome: Outcome) -> Answer:
-        return refusal_of(outcome, self._desk.context(exchange), possible=_REFUSALS)
+        context = self._desk.context(exchange)
+        detail = full_detail(outcome, self._service.store_info())
+        return refusal_of(outcome, context, detail=detail, possible=_REFUSALS)
 
 
 def _shown(result: OpResult) -> TxnOpResult:

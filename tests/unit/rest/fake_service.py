@@ -226,7 +226,7 @@ class FakeService(KvService):
 
     def store_info(self) -> StoreInfo:
         assert self.hub is not None
-        return super().store_info()
+        return msgspec.structs.replace(super().store_info(), quota_bytes=self.quota_bytes)
 
     def members(self) -> MembersView:
         if self.raised is not None:

@@ -54,7 +54,7 @@ CASES = (
     Case("GET", b"/key/colour", 200),
     Case("HEAD", b"/key/colour", 200),
     Case("GET", b"/key/colour?consistency=stale", 200),
-    Case("GET", b"/key/colour?consistency=linearizable&other=1", 200),
+    Case("GET", b"/key/colour?consistency=linearizable&other=1", 400),
     Case("GET", b"/key/colour?consistency=strong", 400),
     Case("GET", b"/key/colour?consistency=", 400),
     Case("GET", b"/key/missing", 404),

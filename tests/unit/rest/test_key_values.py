@@ -1,10 +1,16 @@
 """Bytes beside JSON, leases, past revisions, and what a write replaced."""
 
+from collections.abc import Callable
+
 import pytest
 from litestar.types import ASGIApp
+from msgspec.structs import replace
 
 from kvorum.mvcc.charge import KEY_BYTES
 from kvorum.mvcc.command import Compact, LeaseGrant
+from kvorum.mvcc.outcome import FULL_MESSAGE, Outcome, Status
+from kvorum.node.views import StoreInfo
+from kvorum.rest.fullness import full_detail
 from tests.unit.rest.asgi import JSON, Reply, call
 from tests.unit.rest.fake_service import FakeService
 
@@ -260,9 +266,17 @@ async def test_a_parameter_of_another_method_is_not_ignored(
 @pytest.mark.parametrize(
     ("method", "query", "told"),
     [
-        ("GET", b"consistensy=stale", "'consistensy' is no parameter of this request; there are con"),
+        (
+            "GET",
+            b"consistensy=stale",
+            "'consistensy' is no parameter of this request; there are con",
+        ),
         ("HEAD", b"prefix=true", ""),
-        ("PUT", b"ttlSecond=1", "'ttlSecond' is no parameter of this request; there are previous, l"),
+        (
+            "PUT",
+            b"ttlSecond=1",
+            "'ttlSecond' is no parameter of this request; there are previous, l",
+        ),
         ("POST", b"previous&x", "'x' is no parameter of this request; there are previous, lease"),
         ("PATCH", b"prevoius", "'prevoius' is no parameter of this request; there is previous"),
         ("DELETE", b"prefix=true", "'prefix' is no parameter of this request; there is previous"),
@@ -309,3 +323,68 @@ async def test_a_full_store_refuses_with_507(app: ASGIApp, service: FakeService)
     reply = await call(app, "PUT", b"/key/l", headers=[JSON], body=b'{"value":"%b"}' % (b"x" * 80))
     assert (reply.status, reply.json["type"]) == (507, "urn:kvorum:problem:full")
     assert (await call(app, "DELETE", b"/key/k")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", b"/key/l", b'{"value":"%b"}' % (b"x" * 398)),
+        ("PATCH", b"/key/zero", b'{"oldValue":0,"newValue":"%b"}' % (b"x" * 398)),
+    ],
+)
+async def test_a_value_that_does_not_fit_is_told_how_much_is_used(
+    app: ASGIApp, service: FakeService, method: str, path: bytes, body: bytes
+) -> None:
+    service.quota_bytes = 1500
+    await call(app, "PUT", b"/key/zero", headers=[JSON], body=b'{"value":0}')
+    assert (await put(app, b'{"value":"%b"}' % (b"x" * 598))).status == 200
+    used = 2 * KEY_BYTES + len(b"zero0") + len(b"k") + 600
+    reply = await call(app, method, path, headers=[JSON], body=body)
+    assert reply.status == 507
+    assert reply.json["detail"] == (
+        f"a value of 400 bytes does not fit: {used:,} of 1,500 bytes are used (QUOTA_BYTES); "
+        "write less, delete keys, or raise the store's quota"
+    )
+    assert (await put(app, b'{"value":"%b"}' % (b"x" * 608))).status == 200
+
+
+async def test_a_full_store_says_how_much_must_go(app: ASGIApp, service: FakeService) -> None:
+    service.quota_bytes = KEY_BYTES + 500
+    await put(app, b'{"value":"%b"}' % (b"x" * 490))
+    reply = await call(app, "PUT", b"/key/l", headers=[JSON], body=b'{"value":1}')
+    assert reply.json["detail"] == (
+        "the store is full: 749 of 756 bytes are used (QUOTA_BYTES); "
+        "delete keys until at most 90 % are, or raise its quota"
+    )
+    assert reply.json["message"] == "the store is full: delete keys, or raise its quota"
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "quota_bytes", "told"),
+    [
+        (150_257, 200_000, "147 of 195 KiB"),
+        (3 << 20, 100 << 20, "3 of 100 MiB"),
+        (1 << 31, 1 << 31, "2,048 of 2,048 MiB"),
+        (12 << 30, 16 << 30, "12 of 16 GiB"),
+    ],
+)
+async def test_the_numbers_are_in_the_quotas_unit(
+    service: FakeService, size_bytes: int, quota_bytes: int, told: str
+) -> None:
+    store = replace(service.store_info(), size_bytes=size_bytes, quota_bytes=quota_bytes)
+    outcome = Outcome("id", Status.FULL, FULL_MESSAGE, 1, 1, 0)
+    detail = full_detail(outcome, store)
+    assert detail.startswith(f"the write does not fit: {told} are used (QUOTA_BYTES)")
+
+
+async def test_without_a_quota_of_its_own_a_node_tells_no_numbers(
+    app: ASGIApp, service: FakeService
+) -> None:
+    service.quota_bytes = KEY_BYTES
+    service.store_info = _without_quota(service.store_info)  # type: ignore[method-assign] # only here
+    reply = await put(app, b'{"value":1}')
+    assert reply.json["detail"] == "the store is full: delete keys, or raise its quota"
+
+
+def _without_quota(store_info: Callable[[], StoreInfo]) -> Callable[[], StoreInfo]:
+    return lambda: replace(store_info(), quota_bytes=0)

@@ -260,6 +260,7 @@ async def test_a_full_store_takes_no_transaction_that_lets_it_grow(
     assert (await txn(app, {"then": [put("a", "x" * 40)]})).status == 200
     full = await txn(app, {"then": [put("b", "x" * 40)]})
     assert (full.status, full.json["type"]) == (507, "urn:kvorum:problem:full")
+    assert full.json["detail"].startswith("the store is full: 299 of 316 bytes are used")
     swap = {"then": [{"delete": {"key": "a"}}, put("b", "x" * 30)]}
     assert (await txn(app, swap)).status == 200
 

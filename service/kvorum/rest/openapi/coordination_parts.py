@@ -336,9 +336,11 @@ def unfinished(instance: str) -> JsonObject:
 def full(instance: str) -> JsonObject:
     return {
         "507": problem_answer(
-            "The store is at its quota; delete something. Nothing was changed.",
+            "The store is at its quota, or there is no room for this much. `detail` says how much "
+            "is used. Nothing was changed.",
             KINDS[Full],
-            "the store is at its quota of 2147483648 bytes",
+            "the write does not fit: 2,040 of 2,048 MiB are used (QUOTA_BYTES); write less, "
+            "delete keys, or raise the store's quota",
             instance=instance,
         )
     }
