@@ -36,11 +36,16 @@ _LEADERSHIP_BYTES_MAX = 1 << 16
 
 
 class Limits(Struct, frozen=True):
-    """How long things may take, in seconds; ``attempt_s`` is what one node is given to answer."""
+    """How long things may take, in seconds; ``attempt_s`` is what one node is given to answer.
+
+    ``unreached_s`` ends a call sooner if every connection was refused and no endpoint has ever
+    been reached: then a wrong address is likelier than an outage.
+    """
 
     timeout_s: float = 15.0
     connect_s: float = 1.5
     attempt_s: float = 6.0
+    unreached_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,14 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """The connection failed; ``was_sent`` unless the request certainly did not leave."""
+    """The connection failed; ``was_sent`` unless the request certainly did not leave.
+
+    ``is_nobody``: there is no node at all, as far as can be told.
+    """
 
     reason: str
     was_sent: bool
+    is_nobody: bool = False
 
 
 Reply = Answer | NoAnswer | None
@@ -91,9 +100,19 @@ class _Course:
         self.reasons[endpoint] = reason
         self.is_unsure |= is_unsure
 
-    def timed_out(self, timeout_s: float) -> ClientError:
-        said = "; ".join(f"{endpoint}: {reason}" for endpoint, reason in self.reasons.items())
-        what = f"{self.call.operation}: not done within {timeout_s:g} s ({said or 'not tried'})"
+    def timed_out(self, took_s: float) -> ClientError:
+        error = self._error(f"gave up after {took_s:.2g} s ({self._said() or 'not tried'})")
+        error.reasons = dict(self.reasons)
+        return error
+
+    def _said(self) -> str:
+        """What several endpoints have in common is said once."""
+        by_reason: dict[str, list[str]] = {}
+        for endpoint, reason in self.reasons.items():
+            by_reason.setdefault(reason, []).append(endpoint)
+        return "; ".join(f"{', '.join(where)}: {reason}" for reason, where in by_reason.items())
+
+    def _error(self, what: str) -> ClientError:
         if self.is_unsure and self.call.is_write:
             return WriteUnconfirmed(
                 f"{what}. It may or may not be applied: repeat it only with "
@@ -118,13 +137,14 @@ def attempts(
     id; whoever says 503 or 429 is asked again only when its Retry-After is over.
     """
     allowed_s = (limits.timeout_s if timeout_s is None else timeout_s) + call.patience_s
-    deadline_s = clock() + allowed_s
+    begun_s = clock()
+    deadline_s = begun_s + allowed_s
     course = _Course(call)
     while True:
         left_s = deadline_s - clock()
         choice = router.choose(clock(), prefers_leader=call.prefers_leader)
         if left_s <= 0 or (choice.wait_s >= left_s and course.attempts):
-            raise course.timed_out(allowed_s)
+            raise course.timed_out(clock() - begun_s)
         if 0 < choice.wait_s < left_s:
             yield Pause(choice.wait_s)
             continue
@@ -136,6 +156,8 @@ def attempts(
             return _result(call, reply)
         if isinstance(reply, NoAnswer):
             _note_broken(reply, choice.endpoint, router, clock(), course)
+        if not router.was_reached and clock() - begun_s >= limits.unreached_s:
+            raise course.timed_out(clock() - begun_s)
 
 
 def _budget_s(call: Call[Any], limits: Limits, left_s: float, endpoints: int) -> float:
@@ -149,6 +171,7 @@ def _is_final(
     answer: Answer, endpoint: str, router: Router, clock: Callable[[], float], course: _Course
 ) -> bool:
     """Whether to ask nobody else; raises if the outcome cannot be learnt by asking again."""
+    router.reached()
     _learn_leader(answer, endpoint, router)
     verdict = verdict_on(answer)
     if verdict is Verdict.DONE:
@@ -178,12 +201,13 @@ def _note_broken(
     broken: NoAnswer, endpoint: str, router: Router, now_s: float, course: _Course
 ) -> None:
     course.note(endpoint, broken.reason, is_unsure=broken.was_sent)
+    if not broken.is_nobody:
+        router.reached()
     router.failed(endpoint, now_s)
     call = course.call
     if broken.was_sent and call.is_write and not call.is_repeatable:
         raise OutcomeUnknown(
-            f"{call.operation}: {endpoint}: {broken.reason}. It may or may not be done: "
-            "look before you ask again"
+            f"{endpoint}: {broken.reason}. It may or may not be done: look before you ask again"
         )
 
 

@@ -60,7 +60,7 @@ class Call(Generic[T]):
         try:
             return f"{self.path}?{urlencode(self.query, quote_via=quote, safe='')}"
         except UnicodeEncodeError as error:
-            raise InvalidRequest(f"{self.operation}: this is not Unicode text: {error}") from error
+            raise InvalidRequest(f"this is not Unicode text: {error}") from error
 
     def header_list(self) -> Query:
         """With the request id (IETF draft Idempotency-Key), if there is one."""

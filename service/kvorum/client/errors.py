@@ -31,6 +31,7 @@ from msgspec import Struct
 from kvorum.errors import KvorumError
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
+_NOTHING_SAID: Mapping[str, str] = MappingProxyType({})
 
 
 class Problem(Struct, frozen=True):
@@ -56,6 +57,8 @@ class ClientError(KvorumError):
         super().__init__(detail)
         self.detail = detail
         self.problem = problem
+        self.reasons: Mapping[str, str] = _NOTHING_SAID
+        """Of a call that was given up: what came of the last attempt at each endpoint."""
 
     @property
     def status(self) -> int | None:

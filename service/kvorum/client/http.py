@@ -1,5 +1,7 @@
 """What both shells need of httpx: limits of the pool, requests, and what its errors mean."""
 
+import re
+
 import httpx
 
 from kvorum.client.attempts import NoAnswer, Send
@@ -13,6 +15,9 @@ ANSWER_BYTES_MAX = 256 << 20
 """More than any page or value can have: what is longer does not come from a node."""
 
 USER_AGENT = "kvorum-client"
+
+_NO_HTTP = "illegal request line"
+"""What h11 says of an answer that begins with a control character (h11/_readers.py)."""
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -29,14 +34,22 @@ def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Re
             timeout=httpx.Timeout(step.total_s, connect=step.connect_s, pool=step.connect_s),
         )
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
-        raise InvalidRequest(f"{call.operation}: {error}") from error
+        raise InvalidRequest(str(error)) from error
 
 
 def no_answer(error: httpx.RequestError) -> NoAnswer:
-    """Only what failed before a connection stood was certainly not sent."""
-    was_sent = not isinstance(error, _NEVER_SENT)
-    words = str(error) or type(error).__name__
-    return NoAnswer(words if was_sent else f"cannot be reached: {words}", was_sent)
+    """Only what failed before a connection stood was certainly not sent.
+
+    Nor can it be taken by what speaks no HTTP/1.1: another node's gRPC port, or TLS.
+    """
+    words = re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    if isinstance(error, httpx.RemoteProtocolError) and words == _NO_HTTP:
+        told = "this is no REST port (REST_ADDRESS of a node), it speaks no plain HTTP"
+        return NoAnswer(told, was_sent=False, is_nobody=True)
+    if not isinstance(error, _NEVER_SENT):
+        return NoAnswer(words, was_sent=True)
+    is_nobody = isinstance(error, httpx.ConnectError)
+    return NoAnswer(f"cannot be reached: {words}", was_sent=False, is_nobody=is_nobody)
 
 
 def out_of_time(step: Send) -> NoAnswer:

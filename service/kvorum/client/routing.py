@@ -70,9 +70,19 @@ class Router:
         self._health = {endpoint: _Health() for endpoint in endpoints}
         self._jitter = jitter
         self._current = self.endpoints[0]
+        self._was_reached = False
         self._leader_id = ""
         self._homes: dict[str, str] = {}  # node name → endpoint; bounded by the endpoints
         self._asked: frozenset[str] = frozenset()  # who is not that leader, or does not answer
+
+    @property
+    def was_reached(self) -> bool:
+        """Whether anybody ever was at any of the endpoints."""
+        return self._was_reached
+
+    def reached(self) -> None:
+        """Somebody is there, whatever they said."""
+        self._was_reached = True
 
     @property
     def current(self) -> str:

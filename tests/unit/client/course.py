@@ -38,7 +38,8 @@ Behaviour = Callable[[Send], Reply]
 class Course:
     """One clock, one router; ``sent`` and ``pauses`` say what calls did."""
 
-    def __init__(self, *endpoints: str) -> None:
+    def __init__(self, *endpoints: str, limits: Limits = LIMITS) -> None:
+        self.limits = limits
         self.router = Router(endpoints or ("a", "b", "c"), jitter=lambda: 1.0)
         self.now_s = 1000.0
         self.sent: list[Send] = []
@@ -53,7 +54,7 @@ class Course:
         return self.now_s
 
     def run(self, call: Call[T], behaviour: Behaviour, timeout_s: float | None = None) -> T:
-        steps = attempts(call, self.router, LIMITS, self.clock, timeout_s)
+        steps = attempts(call, self.router, self.limits, self.clock, timeout_s)
         reply: Reply = None
         try:
             while True:

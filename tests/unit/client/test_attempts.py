@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_limits
 
 from kvorum.client.attempts import Reply, Send
 from kvorum.client.calls import cluster, keys
@@ -19,6 +20,7 @@ from kvorum.client.errors import (
 from tests.unit.client.course import (
     BROKEN,
     DONE,
+    LIMITS,
     NO_LEADER,
     REFUSED,
     SILENT,
@@ -103,7 +105,7 @@ def test_a_write_that_nobody_took_is_certainly_not_applied() -> None:
         course.run(keys.put("k", 1), by_endpoint(a=REFUSED, b=NO_LEADER, c=NO_LEADER))
     assert not isinstance(caught.value, OutcomeUnknown)
     assert "a: cannot be reached" in str(caught.value)
-    assert "b: 503 why" in str(caught.value)
+    assert "b, c: 503 why" in str(caught.value)
 
 
 @pytest.mark.parametrize("unsure", [BROKEN, UNKNOWN, problem(500, "internal-error"), SILENT])
@@ -216,3 +218,24 @@ def test_an_endless_timeout_is_allowed() -> None:
     failures = [REFUSED] * 50
     course.run(keys.get("k"), in_turn(*failures, FOUND), timeout_s=float("inf"))
     assert len(course.sent) == 51
+
+
+NOBODY = replace(REFUSED, is_nobody=True)
+
+
+class TestNobodyThere:
+    LIMITS = replace_limits(LIMITS, unreached_s=3.0)
+
+    def test_it_is_given_up_sooner(self) -> None:
+        course = Course(limits=self.LIMITS)
+        with pytest.raises(Unavailable, match=r"gave up after 3[\d.]* s \(a, b, c: cannot be"):
+            course.run(keys.put("k", 1), in_turn(NOBODY))
+        assert 3.0 <= course.now_s - 1000 <= 5.0
+
+    @pytest.mark.parametrize("sign_of_life", [NO_LEADER, BROKEN, REFUSED])
+    def test_but_not_if_anybody_was_ever_found(self, sign_of_life: Reply) -> None:
+        course = Course(limits=self.LIMITS)
+        with pytest.raises(DeadlineExceeded) as caught:
+            course.run(keys.get("k"), in_turn(sign_of_life, NOBODY))
+        assert course.now_s - 1000 > 6.0
+        assert caught.value.reasons["b"] == "cannot be reached: refused"
