@@ -1,7 +1,9 @@
 """What somebody should do something about, told from one look at a cluster."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from math import inf
+from typing import Any
 
 from msgspec import Struct
 
@@ -11,6 +13,8 @@ from kvorum.client.model import Member
 
 LAG_MAX = 64
 """Entries that a node may be behind; the same number makes it unready (/readyz)."""
+NOBODY = "?"
+"""The name of an endpoint of which nothing is known."""
 _NEARLY_FULL = 0.8
 
 
@@ -59,7 +63,7 @@ class Row(Struct, frozen=True):
             return self.node.name
         if self.member is not None:
             return self.member.name or self.member.id
-        return "?"
+        return NOBODY
 
     @property
     def state(self) -> State:
@@ -97,7 +101,19 @@ def rows_of(sample: ClusterSample) -> list[Row]:
         if found is not None:
             left.remove(found)
         rows.append(Row(member, found, _lag(member, found, committed)))
+    rows = _with_the_lost(rows, left)
     return [*rows, *(Row(None, node, _lag(None, node, committed)) for node in left)]
+
+
+def _with_the_lost(rows: list[Row], left: list[NodeSample]) -> list[Row]:
+    """One member without an endpoint, and one endpoint that is silent: they are the same."""
+    lost = [row for row in rows if row.node is None]
+    silent = [node for node in left if node.error]
+    if len(lost) != 1 or len(silent) != 1 or lost[0].member is None or lost[0].member.active:
+        return rows
+    left.remove(silent[0])
+    found = Row(lost[0].member, silent[0], lost[0].lag)
+    return [found if row is lost[0] else row for row in rows]
 
 
 def _is_one(node: NodeSample, member: Member, sample: ClusterSample) -> bool:
@@ -137,8 +153,15 @@ def _of_cluster(sample: ClusterSample) -> Iterator[Alarm]:
         yield Alarm(Kind.VERSIONS, f"nodes run different releases: {', '.join(versions)}")
 
 
+def _fullness(store: Mapping[str, Any]) -> tuple[bool, float]:
+    return bool(store.get("isFull")), store.get("sizeBytes", 0) / (
+        store.get("quotaBytes", 0) or inf
+    )
+
+
 def _of_store(sample: ClusterSample) -> Iterator[Alarm]:
-    store = sample.view.store if sample.view is not None else {}
+    """Of the fullest: every node counts for itself, and may have a quota of its own."""
+    store = max((node.store for node in sample.reachable), key=_fullness, default={})
     size, quota = store.get("sizeBytes", 0), store.get("quotaBytes", 0)
     used = f"{size_text(size)} of {size_text(quota)}"
     if store.get("isFull"):
@@ -152,7 +175,7 @@ def _of_nodes(rows: list[Row]) -> Iterator[Alarm]:
     for row in rows:
         match row.state:
             case State.UNREACHABLE if row.node is not None:
-                yield Alarm(Kind.UNREACHABLE, f"{row.node.endpoint}: {row.node.error}")
+                yield Alarm(Kind.UNREACHABLE, _unreachable(row, row.node))
             case State.NOT_SERVING:
                 yield Alarm(Kind.NOT_SERVING, f"{row.name} stopped serving: its log says why")
             case State.SILENT:
@@ -167,6 +190,12 @@ def _of_nodes(rows: list[Row]) -> Iterator[Alarm]:
             if count:
                 told = f"{row.name} found its state to differ from others' {count:.0f} times"
                 yield Alarm(Kind.MISMATCH, told)
+
+
+def _unreachable(row: Row, node: NodeSample) -> str:
+    where = node.endpoint.removeprefix("http://")
+    who = where if row.name == NOBODY else f"{row.name} ({where})"
+    return f"{who} is unreachable: {node.error.removeprefix('cannot be reached: ')}"
 
 
 def _of_margin(rows: list[Row]) -> Iterator[Alarm]:

@@ -101,7 +101,7 @@ def take_sample(
             members = client.run(cluster.members(), timeout_s, router=router)
             metrics = client.run(metrics_call(), timeout_s, router=router)
         except ClientError as error:
-            return silent(endpoint, error.detail)
+            return silent(endpoint, error.reasons.get(endpoint, error.detail))
         except ValueError as error:
             return silent(endpoint, f"this is no kvorum node: {error}")
         return NodeSample(endpoint, status, members, metrics)

@@ -55,6 +55,8 @@ def headline(picture: Picture) -> str:
     term = f"term {sample.view.number('currentTerm')}"
     if any(row.state is State.UNKNOWN for row in picture.rows):
         return f"cluster {cluster}: {leader}, {term}, {_plural(voters, 'voter')}"
+    if not sample.leader_id:
+        return f"cluster {cluster}: {leader}, {term}; {well} of {voters} voters answer"
     spare = max(0, well - (voters // 2 + 1))
     return f"cluster {cluster}: {leader}, {term}; {well} of {voters} voters well, {spare} may fail"
 
@@ -66,9 +68,10 @@ def store_line(sample: ClusterSample) -> str:
     quota = store.get("quotaBytes", 0)
     of_quota = f" of {size_text(quota)}" if quota else ""
     oldest = store.get("compactedRevision", 0)
+    history = f"history since {oldest}" if oldest else "all history kept"
     return (
         f"store: {_plural(store.get('keys', 0), 'key')}, {size_text(store.get('sizeBytes', 0))}"
-        f"{of_quota}; revision {store.get('revision', 0)}, history since {oldest}; "
+        f"{of_quota}; revision {store.get('revision', 0)}, {history}; "
         f"{_plural(store.get('leases', 0), 'lease')}, "
         f"{_plural(store.get('watchers', 0), 'watch', 'watches')} here"
     )

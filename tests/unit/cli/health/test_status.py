@@ -46,6 +46,7 @@ class TestWell:
         assert lines[0] == "cluster c1: Node-1 leads, term 3; 3 of 3 voters well, 1 may fail"
         assert lines[1].startswith("store: 12 keys, 3.3 KiB of 977 KiB; revision 31, history since")
         assert lines[1].endswith("; 1 lease, 2 watches here")
+        assert "revision 31, all history kept;" in shown(three(store={"compactedRevision": 0}))
         table = [" ".join(line.split()) for line in lines[3:5]]
         assert table == [
             "NODE ROLE STATE TERM APPLIED LAG KEYS SIZE UP RELEASE ENDPOINT",
@@ -90,6 +91,8 @@ class TestAlarms:
         found = [member(n, leader=0, active=None, lag=None) for n in (1, 2, 3)]
         sample = ClusterSample((node(1, found, leader=0), dead(2), dead(3)))
         assert Kind.NO_LEADER in kinds(sample)
+        assert "no leader, term 3" in shown(sample)
+        assert "may fail" not in shown(sample)
         assert exit_of(Picture.of(sample)) is Exit.UNAVAILABLE
 
     def test_a_silent_member_and_no_margin(self) -> None:
@@ -108,11 +111,22 @@ class TestAlarms:
 
     def test_an_endpoint_that_fell_silent_is_known_by_its_name(self) -> None:
         found = members(active=False)
-        unknown = ClusterSample((node(1, found), node(2, found), dead(3)))
-        assert [row.name for row in rows_of(unknown)] == ["Node-1", "Node-2", "Node-3", "?"]
+        unknown = ClusterSample((node(1, found), node(2, found), dead(3), dead(4)))
+        assert [row.name for row in rows_of(unknown)] == ["Node-1", "Node-2", "Node-3", "?", "?"]
+        assert "h:8083 is unreachable: refused" in shown(unknown)
         known = ClusterSample((node(1, found), node(2, found), dead(3, "Node-3")))
         assert states(known)["Node-3"] is State.UNREACHABLE
         assert len(rows_of(known)) == 3
+
+    def test_one_silent_endpoint_is_that_of_the_one_lost_member(self) -> None:
+        found = members(active=False)
+        sample = ClusterSample((node(1, found), node(2, found), dead(3)))
+        assert states(sample)["Node-3"] is State.UNREACHABLE
+        assert "ALARM Node-3 (h:8083) is unreachable: refused" in shown(sample)
+
+    def test_a_silent_endpoint_is_not_that_of_a_member_that_is_heard(self) -> None:
+        sample = ClusterSample((node(1, members()), node(2, members()), dead(4)))
+        assert [row.name for row in rows_of(sample)] == ["Node-1", "Node-2", "Node-3", "?"]
 
     @pytest.mark.parametrize(("lag", "state"), [(64, State.OK), (65, State.LAGGING)])
     def test_entries_that_are_missing(self, lag: int, state: State) -> None:
@@ -130,6 +144,8 @@ class TestAlarms:
     def test_a_full_store(self) -> None:
         assert kinds(three(store={"isFull": True, "sizeBytes": 999_999})) == [Kind.FULL]
         assert kinds(three(store={"sizeBytes": 900_000})) == [Kind.NEARLY_FULL]
+        small = node(2, members(), store={"quotaBytes": 3_500})
+        assert kinds(ClusterSample((node(1, members()), small))) == [Kind.NEARLY_FULL]
         assert kinds(three(store={"sizeBytes": 900_000, "quotaBytes": 0})) == []
 
     def test_a_node_that_serves_no_more(self) -> None:
