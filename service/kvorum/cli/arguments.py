@@ -1,5 +1,6 @@
 """The arguments of the `kvorum` command, and its help."""
 
+import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +8,7 @@ from kvorum.cli.asking import DEFAULT_ENDPOINT, add_asking_options, endpoints
 from kvorum.cli.cluster.parsers import add_parsers as add_cluster_parsers
 from kvorum.cli.commands import CommandParser
 from kvorum.cli.data.parsers import add_parsers as add_data_parsers
-from kvorum.cli.exits import EXIT_CODES
+from kvorum.cli.exits import EXIT_CODES, Exit
 from kvorum.cli.health.parsers import add_parsers as add_health_parsers
 from kvorum.cli.ops.parsers import add_parsers as add_ops_parsers
 from kvorum.cli.snapshot.parsers import add_parsers as add_snapshot_parsers
@@ -53,7 +54,8 @@ def parse(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Namespace:
     parser = make_parser()
     arguments = parser.parse_args(argv)
     if arguments.command is None and not arguments.version:
-        parser.error("name a COMMAND; `kvorum --help` shows examples")
+        parser.print_help(sys.stderr)
+        parser.exit(Exit.USAGE, "\nkvorum: name a COMMAND\n")
     if getattr(arguments, "asks", False) and arguments.endpoint is None:
         try:
             arguments.endpoint = endpoints(environ.get("KVORUM_ENDPOINT") or DEFAULT_ENDPOINT)

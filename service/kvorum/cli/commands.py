@@ -5,7 +5,13 @@ but this: what a command needs is named as text and imported when the command ru
 command line stays quick.
 """
 
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    Action,
+    ArgumentParser,
+    Namespace,
+    RawDescriptionHelpFormatter,
+    _SubParsersAction,
+)
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from itertools import islice
@@ -41,6 +47,16 @@ class CommandParser(ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}; a COMMAND stands after --")
         found.command_line = theirs
         return found, unknown
+
+    def _check_value(self, action: Action, value: Any) -> None:
+        """As of the base; an unknown command gets the likeliest instead of a list of all."""
+        if isinstance(action, _SubParsersAction) and value not in action.choices:
+            from difflib import get_close_matches  # noqa: PLC0415  # seldom needed
+
+            close = get_close_matches(str(value), action.choices, 1)
+            hint = f"did you mean {close[0]}?" if close else f"`{self.prog} --help` lists them"
+            self.error(f"there is no command {value!r}; {hint}")
+        super()._check_value(action, value)
 
     def _options_first(self, args: Sequence[str]) -> list[str]:
         """The same, options with their arguments before everything else."""

@@ -31,6 +31,30 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "usage: kvorum" in capsys.readouterr().err
 
 
+def test_without_a_command_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([])
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "    watch " in told.err
+    assert told.err.endswith("name a COMMAND\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("gett x", "there is no command 'gett'; did you mean get?"),
+        ("lease shw x", "did you mean show?"),
+        ("xyzzy", "`kvorum --help` lists them"),
+    ],
+)
+def test_an_unknown_command(line: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(line.split())
+    assert caught.value.code == 2
+    assert hint in capsys.readouterr().err
+
+
 def test_variables_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["variables"]) == 0
     assert "OTHER_NODES=" in capsys.readouterr().out

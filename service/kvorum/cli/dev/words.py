@@ -18,6 +18,9 @@ def welcome(children: Sequence[Child], leader: Leader) -> str:
     logs = nearby(children[0].plan.log_file.parent)
     lines = [
         "",
+        "  For `kvorum put`, `get`, `watch` and the others, in another terminal:",
+        f"    export KVORUM_ENDPOINT={every}",
+        "",
         "  Write through one node, read through another:",
         f'    curl -X POST {first}/key/greeting {_JSON} -d \'{{"value": "hello"}}\'',
         f"    curl {other}/key/greeting",

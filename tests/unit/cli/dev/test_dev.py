@@ -49,6 +49,7 @@ async def test_next_steps_use_the_real_addresses(fakes: Directory, start_dev: St
     assert f"curl -X POST http://127.0.0.1:{first}/key/greeting" in dev.seen
     assert f"curl http://127.0.0.1:{second}/key/greeting" in dev.seen
     assert f"http://127.0.0.1:{first}/swagger/index.html" in dev.seen
+    assert f"    export KVORUM_ENDPOINT=http://127.0.0.1:{first}" in dev.seen
     assert f"kill -9 {await fakes.pid(2)}; then, in a terminal of its own, ./run2.sh" in dev.seen
 
 
