@@ -10,7 +10,9 @@ from kvorum.client.errors import (
     Compacted,
     Conflict,
     DeadlineExceeded,
+    Forbidden,
     Full,
+    InvalidRequest,
     LeaseNotFound,
     NotFound,
     OutcomeUnknown,
@@ -38,6 +40,15 @@ _HINTS: tuple[tuple[type[ClientError], str], ...] = (
 )
 
 
+_FIELDS = (
+    ("valueBase64", "the value"),
+    ("value", "the value"),
+    ("ttlSeconds", "the time to live"),
+    ("id", "the ID"),
+    ("the body", "the request"),
+)
+
+
 def exit_of(error: ClientError) -> Exit:
     """What a script may conclude."""
     for kind, code in _CODES:
@@ -62,9 +73,21 @@ def report(error: ClientError | CommandFailed, console: Console, *, as_json: boo
 
 
 def _text(error: ClientError) -> str:
+    if isinstance(error, Forbidden):
+        return "this key is the store's own (EXECUTED_COMMANDS_KEY): nobody else may use it"
+    if isinstance(error, InvalidRequest):
+        return _in_own_words(str(error))
     if isinstance(error, PreconditionFailed):
         return f"not done: {_present(error.mod_revision)}"
     return str(error) or type(error).__name__
+
+
+def _in_own_words(text: str) -> str:
+    """A field of a request has another name on the command line; one of a transaction has not."""
+    for field, name in _FIELDS:
+        if text.startswith(f"{field} "):
+            return name + text.removeprefix(field)
+    return text
 
 
 def _present(mod_revision: int) -> str:

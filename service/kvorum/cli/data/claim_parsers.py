@@ -67,12 +67,15 @@ Without COMMAND the lock is held until Ctrl-C, and the token printed.
 
 When the lock is lost (nobody could be reached for the time to live), COMMAND gets SIGTERM, and
 SIGKILL 10 s later, and the exit code is 1; with --lost=warn it goes on, and a warning is printed.
+A `kvorum` that is itself killed by SIGKILL leaves COMMAND running beside the next holder's; on
+Linux, `setpriv --pdeathsig KILL` before COMMAND prevents that.
 
 examples:
   kvorum lock backup -- pg_dump -f dump.sql mydb
   kvorum lock backup --no-wait -- ./backup.sh     # exit code 4 if it is taken
   kvorum lock backup --wait 5m --ttl 30s -- ./backup.sh
   kvorum lock backup                              # hold it until Ctrl-C
+  kvorum lock backup --show                       # exit code 3 if nobody holds it
 """
 
 ELECT = """\
@@ -136,6 +139,7 @@ def _add_lock(commands: Commands) -> None:
         "--wait", type=duration_s, metavar="TIME", help="default: as long as it takes"
     )
     wait.add_argument("--no-wait", action="store_true", help="do not wait if it is taken")
+    wait.add_argument("--show", action="store_true", help="print who holds it now")
     lock.add_argument(
         "--lost",
         choices=("kill", "warn"),

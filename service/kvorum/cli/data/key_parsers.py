@@ -211,6 +211,9 @@ def _add_cas(commands: Commands) -> None:
 def _add_ls(commands: Commands) -> None:
     listing = _asking(commands, "ls", "list keys", LS, "listing:run_ls")
     listing.add_argument("prefix", nargs="?", metavar="PREFIX", help="default: all keys")
+    listing.add_argument(
+        "--prefix", dest="same_prefix", metavar="PREFIX", help="the same, as other commands have it"
+    )
     listing.add_argument("--start", metavar="KEY", help="from this key")
     listing.add_argument("--end", metavar="KEY", help="to before this key")
     listing.add_argument("--limit", type=count, metavar="N", help="at most so many")

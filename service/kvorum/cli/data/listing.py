@@ -19,6 +19,10 @@ CHUNK = 500
 
 @asks
 def run_ls(client: Client, arguments: Namespace, console: Console) -> int:
+    if arguments.same_prefix is not None:
+        if arguments.prefix is not None:
+            raise CommandFailed(Exit.USAGE, "name one PREFIX")
+        arguments.prefix = arguments.same_prefix
     if arguments.prefix is not None and (arguments.start, arguments.end) != (None, None):
         raise CommandFailed(Exit.USAGE, "name a PREFIX, or --start and --end")
     if arguments.count:

@@ -22,6 +22,8 @@ GRACE_S = 10.0
 
 @asks
 def run_lock(client: Client, arguments: Namespace, console: Console) -> int:
+    if arguments.show:
+        return _show_holder(client, arguments, console)
     holding = Holding(arguments, console)
     lock = client.lock(
         arguments.name,
@@ -34,6 +36,25 @@ def run_lock(client: Client, arguments: Namespace, console: Console) -> int:
             _tell_who_holds_it(client, arguments, console)
         with lock:
             return holding.run(lock)
+
+
+def _show_holder(client: Client, arguments: Namespace, console: Console) -> int:
+    if arguments.command_line:
+        raise CommandFailed(Exit.USAGE, "--show takes no COMMAND")
+    queue = client.locks.show(arguments.name)
+    holder, waiting = queue.holder, len(queue.queue)
+    if holder is None:
+        raise CommandFailed(Exit.NOT_FOUND, f"nobody holds {printable(arguments.name)}")
+    match arguments.output:
+        case "json":
+            held = {"lease": holder.lease, "token": holder.token}
+            console.say(json_line({"holder": held, "waiting": waiting, "more": queue.more}))
+        case "raw":
+            console.say(str(holder.token))
+        case _:
+            waits = f"; {waiting}{' or more' * queue.more} waiting" if waiting else ""
+            console.say(f"held by lease {holder.lease} with token {holder.token}{waits}")
+    return Exit.DONE
 
 
 def _tell_who_holds_it(client: Client, arguments: Namespace, console: Console) -> None:

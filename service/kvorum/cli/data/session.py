@@ -4,6 +4,8 @@ from argparse import Namespace
 from collections.abc import Callable
 from functools import wraps
 
+from msgspec.structs import replace
+
 from kvorum.cli.console import Console
 from kvorum.cli.exits import Exit
 from kvorum.cli.failed import CommandFailed
@@ -13,6 +15,8 @@ from kvorum.client.errors import ClientError
 
 TIMEOUT_S = 10.0
 """Of a call, with all its attempts, unless --timeout says otherwise."""
+UNREACHED_S = 3.0
+"""Of a call, while nobody was found at any endpoint, unless --timeout says otherwise."""
 
 Run = Callable[[Namespace, Console], int]
 
@@ -31,6 +35,8 @@ def _with_client(
     work: Callable[[Client, Namespace, Console], int], arguments: Namespace, console: Console
 ) -> int:
     with Client(endpoints_of(arguments), timeout_s=timeout_of(arguments)) as client:
+        if arguments.timeout is None:
+            client.limits = replace(client.limits, unreached_s=UNREACHED_S)
         return work(client, arguments, console)
 
 

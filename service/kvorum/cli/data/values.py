@@ -95,7 +95,18 @@ def given(arguments: Namespace, console: Console) -> Value:
         return _from_bytes(console.stdin.buffer.read(), arguments)
     if arguments.raw or arguments.content_type not in (None, JSON_TYPE):
         return _from_bytes(arguments.value.encode(errors="surrogateescape"), arguments)
-    return Value(from_word(arguments.value, arguments))
+    value = Value(from_word(arguments.value, arguments))
+    if not (arguments.string or arguments.json) and _looks_like_json(arguments.value, value.raw):
+        console.warn(
+            "kvorum: this begins like JSON, but is none, and is kept as a text; "
+            "--json refuses such, --string means it"
+        )
+    return value
+
+
+def _looks_like_json(word: str, raw: bytes) -> bool:
+    """Though it became a text."""
+    return word.lstrip().startswith(("{", "[")) and raw.startswith(b'"')
 
 
 def _from_bytes(raw: bytes, arguments: Namespace) -> Value:

@@ -95,6 +95,16 @@ class TestLock:
             assert ended(lock) == (code, "", "")
         assert holder_of(kvorum, "locks", name) is None
 
+    def test_who_holds_it(self, kvorum: CommandLine, name: str) -> None:
+        assert f"nobody holds {name}" in kvorum("lock", name, "--show", code=3).err
+        with kvorum.started("lock", name, "-o", "json") as process:
+            held = json.loads(line_of(process))
+            shown = kvorum("lock", name, "--show").out
+            assert shown == f"held by lease {held['lease']} with token {held['token']}\n"
+            told = kvorum("lock", name, "--show", "-o", "json").json
+            assert told["holder"] == {"lease": held["lease"], "token": held["token"]}
+        assert "takes no COMMAND" in kvorum("lock", name, "--show", "--", "true", code=2).err
+
     def test_tokens_grow_from_holder_to_holder(self, kvorum: CommandLine, name: str) -> None:
         tokens = []
         for _ in range(2):

@@ -1,10 +1,13 @@
 """`kvorum get`, `put`, `del`, `cas`, `ls`, `compact` against a real node."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from kvorum.cli.data.session import TIMEOUT_S
+from tests.integration.app.one_node import OneNode
 from tests.support.command_line import CommandLine
 
 
@@ -40,6 +43,25 @@ class TestPutAndGet:
     def test_a_text_whatever_it_looks_like(self, kvorum: CommandLine, own: str) -> None:
         kvorum("put", own, "5", "--string")
         assert kvorum("get", own, "-o", "raw").raw == b'"5"'
+
+    @pytest.mark.parametrize("word", ['{"a":', "[1, "])
+    def test_a_text_that_was_meant_to_be_json(
+        self, kvorum: CommandLine, own: str, word: str
+    ) -> None:
+        assert "begins like JSON, but is none" in kvorum("put", own + "a", word).err
+        assert kvorum("put", own + "a", word, "--string").err == ""
+        assert kvorum("put", own + "a", '{"a": 1}').err == ""
+
+    def test_refusals_in_words_of_the_command_line(
+        self, kvorum: CommandLine, own: str, tmp_path: Path
+    ) -> None:
+        large = tmp_path / "large"
+        large.write_bytes(bytes((1 << 20) + 1))
+        ran = kvorum("put", own + "a", "--file", str(large), code=1)
+        assert ran.err.startswith("kvorum: the value has 1048577 bytes; ")
+        ran = kvorum("put", own + "a", "1", "--ttl", "100ms", code=1)
+        assert ran.err.startswith("kvorum: the time to live must be 1 to ")
+        assert "the store's own" in kvorum("put", "EXECUTED_COMMANDS_KEY", "1", code=1).err
 
     def test_json_and_nothing_else(self, kvorum: CommandLine, own: str) -> None:
         ran = kvorum("put", own, "hello", "--json", code=2)
@@ -224,6 +246,11 @@ class TestList:
             five + "c",
         ]
 
+    def test_a_prefix_as_of_other_commands(self, kvorum: CommandLine, five: str) -> None:
+        named = kvorum("ls", "--prefix", five, "--keys-only")
+        assert named.lines == kvorum("ls", five, "--keys-only").lines
+        assert "one PREFIX" in kvorum("ls", five, "--prefix", five, code=2).err
+
     def test_keys_alone_as_json(self, kvorum: CommandLine, five: str) -> None:
         first = kvorum("ls", five, "--keys-only", "-o", "json").json_lines[0]
         assert (first["key"], "value" in first, first["version"]) == (five + "a", False, 1)
@@ -299,6 +326,18 @@ class TestNobodyThere:
         assert (
             second == "  Is a node running there? Name others with --endpoint or KVORUM_ENDPOINT."
         )
+
+    def test_is_said_soon(self, nobody: CommandLine) -> None:
+        begun_s = time.monotonic()
+        ran = nobody("get", "a", code=5)
+        assert ran.err.startswith("kvorum: gave up after ")
+        assert time.monotonic() - begun_s < TIMEOUT_S
+
+    def test_another_port_of_a_node_is_recognised(self, node: OneNode) -> None:
+        peers = CommandLine(f"http://{node.environ['SELF_ADDRESS']}")
+        ran = peers("put", "a", "1", "--timeout", "200ms", code=5)
+        assert "this is no REST port" in ran.err
+        assert "Nothing was applied" in ran.err
 
     def test_another_endpoint_serves(
         self, kvorum: CommandLine, own: str, unused_endpoint: str
