@@ -7,7 +7,7 @@ arranged here so that each can be run from a seed.
 from collections.abc import Callable, Mapping
 from unittest.mock import patch
 
-from kvorum.node import snapshot_exchange
+from kvorum.node import snapshot_exchange, watch_history
 from kvorum.testing.simulate import run_seed
 from tests.exploration.bounds import Bounds
 from tests.exploration.search import Search
@@ -27,6 +27,7 @@ Kit = Callable[[int], None]
 STEPS = 1200
 SIMULATED_S = 30.0
 SMALL_CHUNK_BYTES = 500
+SMALL_SLICE_EVENTS = 3
 SMALL_BOUNDS = (
     Bounds(terms=1, ticks=0, entries=0, messages=3, crashes=0, changes=1, learners=1, led=1),
     Bounds(terms=1, ticks=1, entries=1, messages=2, crashes=1),
@@ -61,6 +62,12 @@ def chunks(seed: int) -> None:
         run_seed(seed, seconds=SIMULATED_S)
 
 
+def slices(seed: int) -> None:
+    """The same, with watches that read the history in very small pieces."""
+    with patch.object(watch_history, "SLICE_EVENTS", SMALL_SLICE_EVENTS):
+        run_seed(seed, seconds=SIMULATED_S)
+
+
 def explorer(seed: int) -> None:
     """All states within small bounds; there are only a few of those."""
     search(SMALL_BOUNDS[(seed - 1) % len(SMALL_BOUNDS)])
@@ -80,6 +87,7 @@ KITS: Mapping[str, Kit] = {
     "model": model,
     "simulator": simulator,
     "chunks": chunks,
+    "slices": slices,
     "explorer": explorer,
     "figure": lambda _seed: search(FIGURE_BOUNDS),
     "disk": cut_power,

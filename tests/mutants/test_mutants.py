@@ -18,6 +18,9 @@ SAMPLE = (
     "check-quorum-off",
     "transfer-without-catching-up",
     "state-hash-not-compared",
+    "queue-by-key",
+    "no-past-and-a-vote",
+    "judged-while-undecided",
 )
 HARMLESS = Mutant(
     "harmless",

@@ -40,7 +40,7 @@ EVERYTHING = prefix_range(b"")
 def compare(seed: int) -> None:
     """Outcomes, states, the past and the events are those of the twin, at every entry."""
     random = Random(seed)
-    quota_bytes, revisions_max = random.choice((0, 20, 32)), random.choice((1000, 5, 12))
+    quota_bytes, revisions_max = random.choice((0, 700, 1200)), random.choice((1000, 5, 12))
     machine, log = StateMachine(), list[Entry]()
     oracle, time_ms = Oracle(log), 0
     for number in range(1, ENTRIES + 1):

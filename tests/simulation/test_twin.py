@@ -5,6 +5,7 @@
 
 import pytest
 
+from kvorum.mvcc.charge import KEY_BYTES
 from kvorum.mvcc.command import LeaseGrant, Put, Stamp, encode_batch
 from kvorum.mvcc.command import encode_command as encoded
 from kvorum.mvcc.expiry import REAP_KEYS_MAX
@@ -56,19 +57,20 @@ def test_the_end_of_a_large_lease_takes_several_batches() -> None:
 
 def test_a_full_store_has_room_again_below_nine_tenths() -> None:
     store = PlainStore()
-    store.begin(Stamp(1, quota_bytes=100))
-    assert store.execute(Put("a", b"k", b"1" * 99)) is Status.SUCCESS
+    store.begin(Stamp(1, quota_bytes=1000))
+    most = 1000 - KEY_BYTES - 1
+    assert store.execute(Put("a", b"k", b"1" * most)) is Status.SUCCESS
     assert store.execute(Put("b", b"l", b"1")) is Status.FULL
-    assert store.execute(Put("c", b"k", b"1" * 90)) is Status.SUCCESS
-    assert store.execute(Put("d", b"k", b"1" * 91)) is Status.FULL, "91 are more than nine tenths"
-    assert store.execute(Put("e", b"k", b"1" * 89)) is Status.SUCCESS
+    assert store.execute(Put("c", b"k", b"1" * (most - 99))) is Status.SUCCESS
+    assert store.execute(Put("d", b"k", b"1" * (most - 98))) is Status.FULL, "901 of 1000 were left"
+    assert store.execute(Put("e", b"k", b"1" * (most - 100))) is Status.SUCCESS
     store.end()
     assert not store.is_full
 
 
 def test_notices_another_alarm() -> None:
     puts = [Put("a", b"k", b"1234", 0), Put("b", b"l", b"1", 0)]
-    log = [entry(1, Stamp(1, 99, 99, 99, 99, 9999, quota_bytes=5), *puts)]
+    log = [entry(1, Stamp(1, 99, 99, 99, 99, 9999, quota_bytes=KEY_BYTES + 5), *puts)]
     machine = StateMachine()
     machine.apply(1, entry(1, stamp(1), puts[0]).data)
     with pytest.raises(WrongAnswer, match="is_full False, not True"):

@@ -98,8 +98,8 @@ class PlainStore:
 
     @property
     def size_bytes(self) -> int:
-        """Of all keys and values."""
-        return sum(len(key) + len(kept.value) for key, kept in self._keys.items())
+        """What counts for the quota."""
+        return _size_bytes(self._keys)
 
     # --- batches -----------------------------------------------------------------------
 
@@ -210,11 +210,12 @@ class PlainStore:
         after = dict(self._keys)
         for op in ops:
             if isinstance(op, PutOp):
-                after[op.key] = Kept(op.value, 0, 0, 0, "")
+                lease = op.lease or ("ttl-" if op.ttl_ms else "")
+                after[op.key] = Kept(op.value, 0, 0, 0, lease)
             else:
                 for key in _deleted_by(op, self._keys):
                     after.pop(key, None)
-        size_bytes = sum(len(key) + len(kept.value) for key, kept in after.items())
+        size_bytes = _size_bytes(after)
         quota_bytes = self._stamp.quota_bytes
         if not quota_bytes or size_bytes <= self.size_bytes:
             return False
@@ -271,6 +272,14 @@ class PlainStore:
             return Status.COMPACTED
         self.compacted = max(self.compacted, min(revision, self._begun_at))
         return Status.SUCCESS
+
+
+def _size_bytes(keys: Mapping[bytes, Kept]) -> int:
+    """Of keys and values, and roughly what they take beside: more if a lease is theirs alone."""
+    return sum(
+        256 + len(key) + len(kept.value) + (320 if kept.lease.startswith("ttl-") else 0)
+        for key, kept in keys.items()
+    )
 
 
 def _deleted_by(op: DeleteOp, keys: Collection[bytes]) -> list[bytes]:

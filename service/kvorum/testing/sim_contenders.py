@@ -104,6 +104,8 @@ class Contender:
             await asyncio.sleep(self._random.random() * 0.4)
             if claim.is_held:
                 await self._write_guarded(claim)
+            elif self._leads:
+                await self._proclaim(claim)
         if self._random.random() < 0.2:
             return False  # as if it had died
         for _ in range(_ATTEMPTS):
@@ -134,8 +136,7 @@ class Contender:
         own, token = stem + claim.lease.encode(), claim.token
         stands = Compare(own, Field.CREATE_REVISION, Relation.EQUAL, token)
         if self._leads and self._random.random() < 0.5:
-            value = b'"%d"' % self._count
-            await self._tell_of(lambda claims: claims.proclaim(self._wants, claim.lease, value))
+            await self._proclaim(claim)
             return
         put = PutOp(b"guarded/" + stem, b"%d" % token)
         outcome = await self._try(lambda service: service.write(request_id, (stands,), (put,)))
@@ -143,6 +144,11 @@ class Contender:
             self._told.writes.append(Write(request_id, outcome.status, outcome.revision))
             if outcome.status is Status.SUCCESS:
                 self._told.guarded.append(Guarded(stem, claim.lease, token, outcome.revision))
+
+    async def _proclaim(self, claim: Claim) -> None:
+        """Whoever waits is to be refused."""
+        value = b'"%d"' % self._count
+        await self._tell_of(lambda claims: claims.proclaim(self._wants, claim.lease, value))
 
     async def _tell_of(self, ask: Callable[[Claims], Awaitable[Claim]]) -> Claim | None:
         """The claim that it gives, if it does, noted down for being judged."""

@@ -226,7 +226,7 @@ def _options(random: Random) -> ClusterOptions:
     if random.random() < 0.08:  # so large that snapshots go in several chunks
         clients = ClientOptions(keys=12, value_bytes=40_000)
     elif random.random() < 0.2:
-        node = replace(node, quota_bytes=random.choice((150, 250, 400)))
+        node = replace(node, quota_bytes=random.choice((2000, 3500, 5000)))
     return ClusterOptions(
         nodes=nodes,
         spares=spares,
