@@ -142,7 +142,8 @@ class Coordinator:
                 self._note(Kind.GET, Answer.MISSING, start, revision)
             if not page.more:
                 break
-            stale, last = False, page.items[-1][0]
+            stale, last = False, page.last
+            assert last is not None, "a page that is not the last one tells where it ended"
             span = KeyRange(span.start, last) if reverse else KeyRange(last + b"\0", span.end)
         items.sort()
         self._told.reads.append(RangeRead(EVERYTHING, revision, items))
