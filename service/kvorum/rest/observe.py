@@ -36,12 +36,12 @@ class Candidates:
         self._claims = {claim.lease: claim for claim in claims}
 
     def apply(self, event: Event) -> None:
-        """A claim was made, changed its value, or is gone."""
+        """A claim was made, changed its value, or is gone; a key without its lease is none."""
         lease = event.key.rpartition(b"/")[2].decode("ascii", "replace")
-        if event.record is None:
+        record = event.record
+        if record is None or record.lease != lease:
             self._claims.pop(lease, None)
         else:
-            record = event.record
             self._claims[lease] = Claim(
                 self._name, lease, record.create_revision, 0, record.value, record.mod_revision
             )

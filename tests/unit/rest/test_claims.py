@@ -260,12 +260,24 @@ async def test_a_claim_that_was_put_as_a_key_does_not_break_answers(
     app: ASGIApp, service: FakeService, value: bytes
 ) -> None:
     for prefix in (b"_locks", b"_elections"):
-        put = Put(service.new_request_id(), prefix + b"/n/x", value, content_type="text/plain")
+        key, text = prefix + b"/n/a", "text/plain"
+        put = Put(service.new_request_id(), key, value, lease="a", content_type=text)
         assert service.append(put)[0].success
     holder = (await call(app, "GET", b"/locks/n")).json["holder"]
-    assert (holder["lease"], holder["value"]) == ("x", None)
+    assert (holder["lease"], holder["value"]) == ("a", None)
     async with streaming(app, b"/elections/n/observe") as client:
         assert (await client.event()).data["leader"]["value"] is None
+
+
+async def test_who_puts_a_key_without_the_lease_does_not_lead(
+    app: ASGIApp, service: FakeService
+) -> None:
+    async with streaming(app, b"/elections/n/observe") as client:
+        assert (await client.event()).data["leader"] is None
+        assert service.append(Put(service.new_request_id(), b"_elections/n/x", b"1"))[0].success
+        await post(app, b"/elections/n", b'{"lease":"a"}')
+        assert (await client.event()).data["leader"]["lease"] == "a"
+    assert (await call(app, "GET", b"/elections/n")).json["leader"]["lease"] == "a"
 
 
 async def test_keys_that_are_no_claims_have_no_names(app: ASGIApp, service: FakeService) -> None:
