@@ -201,7 +201,6 @@ async def test_the_id_of_another_request_is_a_conflict(app: ASGIApp, service: Fa
     await grant(app)
     requests: list[tuple[str, bytes, bytes]] = [
         ("POST", b"/leases", b'{"ttlSeconds":10}'),
-        ("POST", b"/leases/l/keepalive", b""),
         ("DELETE", b"/leases/l", b""),
         ("POST", b"/locks/n", b'{"lease":"l"}'),
         ("POST", b"/elections/n", b'{"ttlSeconds":10}'),
