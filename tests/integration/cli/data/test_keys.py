@@ -56,12 +56,12 @@ class TestPutAndGet:
         self, kvorum: CommandLine, own: str, tmp_path: Path
     ) -> None:
         large = tmp_path / "large"
-        large.write_bytes(bytes((1 << 20) + 1))
+        large.write_bytes(bytes((3 << 19) + 1))
         ran = kvorum("put", own + "a", "--file", str(large), code=1)
-        assert ran.err.startswith("kvorum: the value has 1048577 bytes; ")
+        assert ran.err.startswith("kvorum: the value has 1572865 bytes; ")
         ran = kvorum("put", own + "a", "1", "--ttl", "100ms", code=1)
         assert ran.err.startswith("kvorum: the time to live must be 1 to ")
-        assert "the store's own" in kvorum("put", "EXECUTED_COMMANDS_KEY", "1", code=1).err
+        assert "the store's own" in kvorum("put", "_executed", "1", code=1).err
 
     def test_json_and_nothing_else(self, kvorum: CommandLine, own: str) -> None:
         ran = kvorum("put", own, "hello", "--json", code=2)
