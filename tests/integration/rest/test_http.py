@@ -36,7 +36,7 @@ def test_keys_reach_the_store_unchanged(port: int, service: FakeService) -> None
     for path, key in keys.items():
         answer = exchange(
             port,
-            b"PUT /key/%b?x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            b"PUT /key/%b?previous=false HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
             b'Content-Length: 11\r\n\r\n{"value":1}' % path,
         )
         assert answer.startswith(b"HTTP/1.1 200"), path
