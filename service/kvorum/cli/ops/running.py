@@ -9,7 +9,7 @@ from kvorum.cli.console import Console
 def run_serve(arguments: Namespace, console: Console) -> int:
     # gRPC's own lines on stderr are no log lines of ours; what matters reaches us as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    from kvorum.app import run
+    from kvorum.app.process import run
     from kvorum.cli.serve import serve
 
     return serve(arguments.env_file, os.environ, run=run, stderr=console.stderr)
