@@ -157,4 +157,10 @@ class Node:
             store_bytes=machine.size_bytes,
             revision=machine.revision,
             outcomes=machine.outcome_count,
+            store_is_full=machine.is_full,
+            store_quota_bytes=member.options.quota_bytes,
+            leases=machine.lease_count,
+            compacted_revision=machine.compacted_revision,
+            history_revisions=machine.history_revisions,
+            history_bytes=machine.history_bytes,
         )

@@ -60,6 +60,12 @@ class NodeSample(Struct, frozen=True, kw_only=True):
     store_bytes: int
     revision: int
     outcomes: int
+    store_is_full: bool
+    store_quota_bytes: int
+    leases: int
+    compacted_revision: int
+    history_revisions: int
+    history_bytes: int
 
 
 _NODE_GAUGES: dict[str, str] = {
@@ -76,9 +82,15 @@ _NODE_GAUGES: dict[str, str] = {
     "proposals_pending": "Writes accepted from clients and not answered yet.",
     "reads_pending": "Linearizable reads accepted from clients and not answered yet.",
     "keys": "Keys in the store.",
-    "store_bytes": "Lengths of all keys and values in the store; memory use is higher.",
+    "store_bytes": "Size of the store as the quota counts it: keys, values, 256 bytes a key.",
     "revision": "Revision of the store: how many writes have changed it.",
     "outcomes": "Outcomes of executed commands that are kept to recognise repeated requests.",
+    "store_is_full": "1 while writes are refused for the quota, else 0; it clears itself.",
+    "store_quota_bytes": "Size at which writes are refused, as kvorum_store_bytes; 0: no bound.",
+    "leases": "Leases that have not ended, those of single keys included.",
+    "compacted_revision": "History before this revision is forgotten.",
+    "history_revisions": "Former revisions that can still be read and watched.",
+    "history_bytes": "What those keep of keys and values.",
 }
 
 

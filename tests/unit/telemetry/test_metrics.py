@@ -38,6 +38,12 @@ SAMPLE = NodeSample(
     store_bytes=700,
     revision=8,
     outcomes=11,
+    store_is_full=False,
+    store_quota_bytes=1 << 31,
+    leases=2,
+    compacted_revision=1,
+    history_revisions=7,
+    history_bytes=900,
 )
 
 
