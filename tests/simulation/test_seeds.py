@@ -14,8 +14,8 @@ import pytest
 from kvorum.testing.simulation import Report, run_seed
 
 BATCH = 5
-FIXED = [range(first, first + BATCH) for first in range(0, 220, BATCH)]
-FRESH_BATCHES = 20
+FIXED = [range(first, first + BATCH) for first in range(0, 150, BATCH)]
+FRESH_BATCHES = 10
 PATIENCE_S = 110.0
 
 
