@@ -13,6 +13,7 @@ from kvorum.node.claims import Claims
 from kvorum.node.housekeeping import Housekeeping
 from kvorum.node.log_time import LogTime
 from kvorum.node.reading import Reading
+from kvorum.node.watch_fanout import Fanout
 from kvorum.node.watch_hub import WatchHub
 from kvorum.raft import election
 from kvorum.transport.disks import Disks
@@ -210,9 +211,9 @@ NODES = (
     ),
     Mutant(
         "gap-not-told",
-        "a watch that begins in what is forgotten begins with what is left",
-        ("simulator",),
-        (Edit(WatchHub, "_check", "if position + 1 < oldest:", "if False:"),),
+        "a watch over which history was forgotten goes on as if it had seen all",
+        ("rules",),
+        (Edit(Fanout, "_lose", "if watch.position < compacted_revision:", "if False:"),),
     ),
 )
 

@@ -15,7 +15,7 @@ SEEDS_MAX = 200
 SEED_LIMIT_S = 40
 LONG_LIMIT_S = 1200
 LONG_KITS = frozenset({"explorer", "figure"})
-SEEDS_OF = {"explorer": len(SMALL_BOUNDS), "figure": 1, "rules": 2}
+SEEDS_OF = {"explorer": len(SMALL_BOUNDS), "figure": 1, "rules": 3}
 """Of kits that know only a few."""
 
 

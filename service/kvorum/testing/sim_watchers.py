@@ -20,6 +20,9 @@ from kvorum.testing.sim_clients import Machine, Process
 from kvorum.testing.told import Seen
 from kvorum.testing.trace import Trace
 
+AWAY_S_MAX = 8.0
+"""Between two sessions, now and then."""
+
 _DELAY_S = (0.0001, 0.002)
 
 
@@ -61,7 +64,7 @@ class Watcher:
             machine = self._machine()
             if machine.node is not None:
                 await self._watch_at(machine.node)
-            away_s = 8.0 if self._random.random() < 0.1 else 0.5
+            away_s = AWAY_S_MAX if self._random.random() < 0.1 else 0.5
             await asyncio.sleep(self._random.random() * away_s)
 
     def _machine(self) -> Machine:

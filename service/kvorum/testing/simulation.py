@@ -29,6 +29,7 @@ from kvorum.testing.sim_network import NetworkOptions
 from kvorum.testing.sim_network_faults import NetworkFaults
 from kvorum.testing.sim_node import RunningNode
 from kvorum.testing.sim_operator import MemberFaults, Operator
+from kvorum.testing.sim_watchers import AWAY_S_MAX
 from kvorum.testing.told import check_seen, check_told
 from kvorum.testing.trace import Trace, WriteLine
 from kvorum.testing.virtual_time import VirtualTimeLoop
@@ -151,7 +152,8 @@ class _Simulation:
         lease_s = 2 * TTL_MS_MAX / 1000  # clocks may still be slow
         await cluster.until(lambda: _has_no_leases(cluster), timeout_s + lease_s, "leases end")
         await cluster.until(lambda: _is_level(cluster), timeout_s, "all level again")
-        await cluster.until(lambda: _all_seen(cluster), timeout_s, "watchers saw everything")
+        back_s = 4 * AWAY_S_MAX  # they may go away once more
+        await cluster.until(lambda: _all_seen(cluster), timeout_s + back_s, "watchers saw it all")
 
     async def _progress(self, node: RunningNode) -> None:
         """Every node takes a write and gives it back."""
