@@ -143,8 +143,8 @@ NODES = (
             Edit(
                 ClaimQueue,
                 "__init__",
-                "sorted(items, key=lambda item: item[1].create_revision)",
-                "sorted(items, key=lambda item: item[0])",
+                "sorted(claims, key=lambda item: item[1].create_revision)",
+                "sorted(claims, key=lambda item: item[0])",
             ),
         ),
     ),
