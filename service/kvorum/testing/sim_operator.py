@@ -165,9 +165,13 @@ class MemberFaults:
 
     def _promote(self) -> None:
         learners = self._cluster.membership.learners
-        if learners:
+        if not learners:
+            return
+        learner = self._random.choice(learners)
+        # Its disk will be given up: a voter more that the cluster may not be able to do without.
+        if not any(m.is_damaged and m.member == learner for m in self._cluster.machines):
             self._cluster.trace.fault("promote", "operator")
-            self._operator.change(Promote(self._random.choice(learners)))
+            self._operator.change(Promote(learner))
 
     def _remove(self) -> None:
         membership = self._cluster.membership
