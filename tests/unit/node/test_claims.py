@@ -39,8 +39,12 @@ class Keys:
     def __init__(self, *keys: bytes) -> None:
         self.machine = StateMachine()
         self.items = self.reads = 0
-        commands: list[Command] = [Put(f"put {key!r}", key, b"1") for key in keys]
-        self.apply(LeaseGrant("grant a", "a", 1000), LeaseGrant("grant b", "b", 1000), *commands)
+        owners = {key: key.rpartition(b"/")[2].decode("ascii", "replace") for key in keys}
+        leases = dict.fromkeys(("a", "b", *owners.values()))
+        self.apply(
+            *(LeaseGrant(f"grant {lease}", lease, 1000) for lease in leases),
+            *(Put(f"put {key!r}", key, b"1", lease=owners[key]) for key in keys),
+        )
 
     def apply(self, *commands: Command) -> Sequence[Outcome]:
         data = encode_batch([encode_command(command) for command in commands])
