@@ -4,17 +4,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from litestar.types import ASGIApp
 
-from kvorum.errors import InvalidRequest, NoLeader, OutcomeUnknown, TooLarge
+from kvorum.errors import NoLeader, OutcomeUnknown
 from kvorum.mvcc.charge import KEY_BYTES
-from kvorum.mvcc.command import Compact, Compare, Field, LeaseGrant, Relation
+from kvorum.mvcc.command import Compact, LeaseGrant
 from kvorum.rest.openapi.document import openapi_document
-from kvorum.rest.txn_requests import parse_batch, parse_txn
 from tests.unit.rest.asgi import JSON, Reply, call
-from tests.unit.rest.conftest import OPTIONS
 from tests.unit.rest.fake_service import FakeService
 
 DOCUMENT = openapi_document()
@@ -444,68 +440,3 @@ async def test_the_documents_examples_work(app: ASGIApp, path: str) -> None:
     reply = await post(app, path.encode(), content["example"])
     assert reply.status == 200
     assert reply.json.get("succeeded", True) is True
-
-
-# --- any body --------------------------------------------------------------------------
-
-
-def test_an_existing_range_is_a_version_of_all_its_keys() -> None:
-    body = b'{"compare":[{"prefix":"a","target":"exists","value":false}]}'
-    assert parse_txn(body, OPTIONS).compares == (
-        Compare(b"a", Field.VERSION, Relation.EQUAL, 0, b"b"),
-    )
-
-
-texts = st.sampled_from(["key", "prefix", "start", "end", "limit", "target", "op", "value", "a"])
-leaves = st.none() | st.booleans() | st.integers(-2, 99999) | st.floats(allow_nan=False) | texts
-anything = st.recursive(
-    leaves,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            texts | st.sampled_from(["put", "delete", "get", "compare", "then", "else"]),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=12,
-)
-
-
-@given(anything)
-def test_any_json_is_a_transaction_or_refused(value: object) -> None:
-    body = msgspec.json.encode(value)
-    for parse in (parse_txn, parse_batch):
-        try:
-            parse(body, OPTIONS)
-        except (InvalidRequest, TooLarge):
-            continue
-
-
-spans = st.tuples(st.sampled_from("abcd"), st.sampled_from(["", "b", "c", "d", None]))
-
-
-@given(st.lists(spans, max_size=4))
-def test_no_key_is_written_twice(spans: list[tuple[str, str | None]]) -> None:
-    """Against all keys of one or two letters."""
-    wanted = [(start, end) for start, end in spans if not end or start < end]
-    operations = [
-        put(start) if end is None else {"delete": {"start": start, "end": end}}
-        for start, end in wanted
-    ]
-    if not operations:
-        return
-    universe = [first + second for first in "abcde" for second in ("", "a", "z")]
-    writers = [
-        sum(
-            key == start if end is None else start <= key and (not end or key < end)
-            for start, end in wanted
-        )
-        for key in universe
-    ]
-    body = msgspec.json.encode({"operations": operations})
-    if max(writers) > 1:
-        with pytest.raises(InvalidRequest, match="writes already"):
-            parse_batch(body, OPTIONS)
-    else:
-        assert len(parse_batch(body, OPTIONS)) == len(operations)
