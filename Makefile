@@ -62,7 +62,7 @@ generate: setup ## write the protobuf code and the OpenAPI documents anew
 	$(BIN)/python tools/generate_openapi.py
 	$(BIN)/python tools/generate_client.py
 
-lock: setup ## resolve requirements.lock anew from pyproject.toml
+lock: setup ## resolve requirements*.lock anew from pyproject.toml
 	$(BIN)/python tools/lock.py
 	@$(PYTHON) tools/bootstrap.py
 
