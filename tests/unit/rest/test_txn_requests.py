@@ -52,7 +52,9 @@ def test_no_key_is_written_twice(spans: list[tuple[str, str | None]]) -> None:
     """Against all keys of one or two letters."""
     wanted = [(start, end) for start, end in spans if not end or start < end]
     operations = [
-        put(start) if end is None else {"delete": {"start": start, "end": end}}
+        {"put": {"key": start, "value": 1}}
+        if end is None
+        else {"delete": {"start": start, "end": end}}
         for start, end in wanted
     ]
     if not operations:
