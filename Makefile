@@ -21,7 +21,7 @@ cluster: setup ## start five nodes on this machine; Ctrl-C stops them
 	@$(BIN)/kvorum dev
 
 test: setup browser ## run all tests (ARGS="tests/unit -k name" for some)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/python tools/run_tests.py $(ARGS)
 
 browser:
 	@$(PYTHON) tools/ensure_browser.py
