@@ -6,8 +6,8 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-# No help text: a part of the test targets.
-.PHONY: browser
+# No help text: a part of other targets.
+.PHONY: programs
 
 .PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore mutants
 
@@ -20,13 +20,13 @@ setup: ## create or update .venv from requirements.lock (the other targets do it
 cluster: setup ## start five nodes on this machine; Ctrl-C stops them
 	@$(BIN)/kvorum dev
 
-test: setup browser ## run all tests (ARGS="tests/unit -k name" for some)
+test: setup programs ## run all tests (ARGS="tests/unit -k name" for some)
 	@$(BIN)/python tools/run_tests.py $(ARGS)
 
-browser:
-	@$(PYTHON) tools/ensure_browser.py
+programs: setup
+	@$(PYTHON) tools/ensure_programs.py
 
-coverage: setup browser ## run all tests and report the lines that none of them reaches
+coverage: setup programs ## run all tests and report the lines that none of them reaches
 	@rm -f .coverage .coverage.*
 	@$(BIN)/pytest --cov --cov-report=term --cov-report=html $(ARGS)
 
@@ -43,7 +43,7 @@ sim: setup ## simulate clusters of ever new seeds until one fails (SEED=7 tells 
 mutants: setup ## plant bugs in the code one by one, and see that each is found (MUTANTS="name name" for some)
 	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
-check: setup ## lint, types, layers, size budget, generated files
+check: setup programs ## lint, types, layers, size budget, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy service tests tools
