@@ -7,7 +7,8 @@ backup are strangers to each other, and the later one goes on above the earlier 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,7 +19,7 @@ from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.raft.membership import Membership
 from kvorum.raft.types import EntryId, NodeId
-from kvorum.storage.fs import FileSystem
+from kvorum.storage.fs import FileSystem, Opener
 from kvorum.storage.identity import FORMAT_VERSION, Identity
 from kvorum.storage.restoring import refuse_occupied, restore_directory
 from kvorum.storage.segment import SEGMENT_BYTES
@@ -55,31 +56,68 @@ class Restored(Struct, frozen=True):
     key_count: int
 
 
-def load_backup(fs: FileSystem, path: Path, progress: Progress) -> Backup:
+class Loading:
+    """A backup that is being read, checked and loaded, block by block."""
+
+    def __init__(self, fs: Opener, path: Path) -> None:
+        """Reads no more than the head. Raises as :func:`load_backup` does."""
+        self._path = path
+        self._scan = SnapshotScan(fs, path, None)
+        self._restore = Restore()
+        self._digest = hashlib.sha256()
+
+    @property
+    def offset(self) -> int:
+        """All bytes before are loaded."""
+        return self._scan.offset
+
+    @property
+    def size_bytes(self) -> int:
+        return self._scan.size_bytes
+
+    def step(self) -> bytes | None:
+        """Loads one block, which it returns; None at the end."""
+        block = self._scan.next_block()
+        if block is not None:
+            with self._naming_the_file():
+                self._restore.add(block)
+            self._digest.update(hashlib.sha256(block).digest())
+        return block
+
+    def finish(self) -> Backup:
+        """What was loaded, once ``step`` has returned None."""
+        with self._naming_the_file():
+            machine = self._restore.finish()
+        head = self._scan.head
+        if machine.applied_index != head.last.index:
+            raise SnapshotDamaged(
+                f"{self._path}: it ends with entry {head.last.index}, but holds the state of entry "
+                f"{machine.applied_index}"
+            )
+        return Backup(head, machine, self._scan.size_bytes, self._digest.hexdigest())
+
+    def close(self) -> None:
+        self._scan.close()
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except SnapshotDamaged as damage:
+            raise SnapshotDamaged(f"{self._path}: {damage}") from damage
+
+
+def load_backup(fs: Opener, path: Path, progress: Progress) -> Backup:
     """Raises SnapshotDamaged, which names file and place, and OSError."""
-    scan = SnapshotScan(fs, path, None)
+    loading = Loading(fs, path)
     try:
-        restore, digest = Restore(), hashlib.sha256()
-        while (block := scan.next_block()) is not None:
-            restore.add(block)
-            digest.update(hashlib.sha256(block).digest())
-            progress(scan.offset, scan.size_bytes)
-        machine = restore.finish()
-    except SnapshotDamaged as damage:
-        raise SnapshotDamaged(_naming(path, str(damage))) from damage
+        while loading.step() is not None:
+            progress(loading.offset, loading.size_bytes)
+        backup = loading.finish()
     finally:
-        scan.close()
-    if machine.applied_index != scan.head.last.index:
-        raise SnapshotDamaged(
-            f"{path}: it ends with entry {scan.head.last.index}, but holds the state of entry "
-            f"{machine.applied_index}"
-        )
-    progress(scan.size_bytes, scan.size_bytes)
-    return Backup(scan.head, machine, scan.size_bytes, digest.hexdigest())
-
-
-def _naming(path: Path, reason: str) -> str:
-    return reason if reason.startswith(str(path)) else f"{path}: {reason}"
+        loading.close()
+    progress(backup.size_bytes, backup.size_bytes)
+    return backup
 
 
 def restored_cluster_id(

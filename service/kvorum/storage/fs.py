@@ -54,7 +54,13 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class FileSystem(Protocol):
+class Opener(Protocol):
+    """All that is needed for reading one file."""
+
+    def open_to_read(self, path: Path) -> Reader: ...
+
+
+class FileSystem(Opener, Protocol):
     """Files and directories, by path."""
 
     def create(self, path: Path) -> File:
@@ -64,8 +70,6 @@ class FileSystem(Protocol):
     def open(self, path: Path) -> File:
         """Open an existing file for writing, unchanged."""
         ...
-
-    def open_to_read(self, path: Path) -> Reader: ...
 
     def lock(self, path: Path) -> File | None:
         """Create or open a file and lock it until it is closed; None: another holds it."""

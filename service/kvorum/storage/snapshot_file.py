@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kvorum.errors import SnapshotDamaged
 from kvorum.raft.snapshot import Snapshot
-from kvorum.storage.fs import File, FileSystem
+from kvorum.storage.fs import File, FileSystem, Opener
 from kvorum.storage.snapshot_format import (
     HEAD_BYTES,
     PREFIX_BYTES,
@@ -110,7 +110,7 @@ class SnapshotScan:
 
     def __init__(
         self,
-        fs: FileSystem,
+        fs: Opener,
         path: Path,
         cluster_ids: Collection[str] | None,
         expected: Snapshot | None = None,
