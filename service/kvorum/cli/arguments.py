@@ -5,12 +5,15 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptio
 from collections.abc import Mapping, Sequence
 
 from kvorum.cli.asking import DEFAULT_ENDPOINT, add_asking_options, endpoints
+from kvorum.cli.backup.parsers import add_parsers as add_backup_parsers
 from kvorum.cli.cluster.parsers import add_parsers as add_cluster_parsers
 from kvorum.cli.commands import CommandParser
 from kvorum.cli.data.parsers import add_parsers as add_data_parsers
 from kvorum.cli.exits import EXIT_CODES, Exit
 from kvorum.cli.health.parsers import add_parsers as add_health_parsers
 from kvorum.cli.ops.parsers import add_parsers as add_ops_parsers
+from kvorum.cli.rollout.parsers import add_parsers as add_rollout_parsers
+from kvorum.cli.selftest.parsers import add_parsers as add_selftest_parsers
 from kvorum.cli.snapshot.parsers import add_parsers as add_snapshot_parsers
 
 EXAMPLES = """\
@@ -40,8 +43,11 @@ def make_parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add_data_parsers(commands)
     add_cluster_parsers(commands)
+    add_rollout_parsers(commands)
     add_health_parsers(commands)
+    add_selftest_parsers(commands)
     add_snapshot_parsers(commands)
+    add_backup_parsers(commands)
     add_ops_parsers(commands)
     return parser
 

@@ -1,0 +1,1 @@
+"""`kvorum rollout …`: members before and after a StatefulSet is scaled or upgraded."""

@@ -1,0 +1,1 @@
+"""`kvorum selftest`: whether a cluster does what it is for."""
