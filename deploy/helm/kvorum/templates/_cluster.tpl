@@ -1,0 +1,46 @@
+{{/* Who belongs to the cluster, and where it is reached. */}}
+
+{{/*
+How many nodes found the cluster: OTHER_NODES names the pods 0 … this-1 for ever, so that neither
+replicaCount nor `kubectl scale` changes the pod template, and scaling restarts nobody.
+The value; else what the live StatefulSet was installed with; else replicaCount.
+*/}}
+{{- define "kvorum.foundingReplicas" -}}
+{{- if .Values.foundingReplicas -}}
+{{- int .Values.foundingReplicas -}}
+{{- else -}}
+{{- include "kvorum.liveFoundingReplicas" . | default (int .Values.replicaCount | toString) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* From the cluster; empty where there is none to ask (helm template) or nothing is installed. */}}
+{{- define "kvorum.liveFoundingReplicas" -}}
+{{- $live := lookup "apps/v1" "StatefulSet" .Release.Namespace (include "kvorum.fullname" .) -}}
+{{- with $live -}}
+{{- dig "metadata" "annotations" "kvorum/founding-replicas" "" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The domain in which the pods have their names. */}}
+{{- define "kvorum.peerDomain" -}}
+{{ include "kvorum.headless" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}
+{{- end -}}
+
+{{/* Addresses of the members, {} standing for the ordinal: what `kvorum rollout` takes. */}}
+{{- define "kvorum.memberPattern" -}}
+{{ include "kvorum.fullname" . }}-{}.{{ include "kvorum.peerDomain" . }}:8001
+{{- end -}}
+
+{{- define "kvorum.otherNodes" -}}
+{{- $root := . -}}
+{{- $addresses := list -}}
+{{- range $ordinal := until (include "kvorum.foundingReplicas" . | int) -}}
+{{- $addresses = append $addresses (include "kvorum.memberPattern" $root | replace "{}" (toString $ordinal)) -}}
+{{- end -}}
+{{- join "," $addresses -}}
+{{- end -}}
+
+{{/* What clients inside the cluster put into KVORUM_ENDPOINT. */}}
+{{- define "kvorum.endpoint" -}}
+http://{{ include "kvorum.fullname" . }}.{{ .Release.Namespace }}.svc:{{ .Values.service.port }}
+{{- end -}}
