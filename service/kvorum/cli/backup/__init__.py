@@ -1,0 +1,1 @@
+"""`kvorum backup`: taken on a schedule, verified, and the oldest removed."""
