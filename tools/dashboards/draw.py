@@ -160,7 +160,7 @@ def _heatmap(panel: Panel) -> heatmap.Panel:
 
 def _table() -> table.Panel:
     """What is the same in every row, or says nothing, is left out."""
-    hidden = {name: True for name in ("Time", "Value", "__name__", "job", "namespace")}
+    hidden = dict.fromkeys(("Time", "Value", "__name__", "job", "namespace"), True)
     tidy = models.DataTransformerConfig(id_val="organize", options={"excludeByName": hidden})
     return table.Panel().show_header(True).with_transformation(tidy)
 
