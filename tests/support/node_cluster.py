@@ -24,6 +24,7 @@ from kvorum.node.options import INCARNATION_BITS, NodeOptions
 from kvorum.raft.membership import NOBODY, Membership
 from kvorum.raft.messages import Message
 from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId
+from kvorum.telemetry.metrics import MemberMetrics
 from tests.support.memory_snapshots import MemorySnapshots, done
 
 Wanted = Callable[[Message], bool]
@@ -269,7 +270,7 @@ class RunningNode:
                 random_ticks=random.randint,
                 name_of=str,
             ),
-            registry := CollectorRegistry(),
+            MemberMetrics(registry := CollectorRegistry()),
         )
         member, self._registry = self.member, registry
         self.core, self.machine, self.driver = member.core, member.machine, member.driver

@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from random import SystemRandom
 
-from prometheus_client import CollectorRegistry
-
 from kvorum.app.clock import SystemClock
 from kvorum.mvcc.query import KeyRange
+from kvorum.node.leader_view import labels_of
 from kvorum.node.loading import Origin
 from kvorum.node.member import Member, Ports
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import LogStore, SnapshotStore
+from kvorum.node.samples import show_member
 from kvorum.node.watching import Watch
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Index, NodeId
-from kvorum.telemetry.metrics import NodeCollector, NodeSample, PeerMetrics
+from kvorum.telemetry.metrics import ServiceMetrics
 from kvorum.transport.introduction import Assignment
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.transport import Transport
@@ -34,13 +34,13 @@ class Node:
         *,
         log: LogStore,
         snapshots: SnapshotStore,
-        registry: CollectorRegistry,
+        metrics: ServiceMetrics,
         assigned: Callable[[Assignment], None],
     ) -> None:
         """Create it inside the event loop that runs it.
 
-        ``assigned`` is called when the cluster gave this node, which has nothing yet, another
-        id: it must start anew under that.
+        ``assigned`` is called when the cluster gave this node, which has nothing (yet, or any
+        more), another id: it must start anew under that.
         """
         self._assigned = assigned
         self.transport = Transport(
@@ -48,7 +48,8 @@ class Node:
             self._deliver,
             self,
             self._open_watch,
-            observer=PeerMetrics(registry),
+            observer=metrics.peers,
+            calls=metrics.grpc,
         )
         self.member = Member(
             options,
@@ -61,10 +62,11 @@ class Node:
                 random_ticks=SystemRandom().randint,
                 name_of=self._name_of,
             ),
-            registry,
+            metrics.member,
         )
         self.service = self.member.service
-        NodeCollector(self._sample, registry)
+        metrics.peers.name_by(lambda members: labels_of(members, self._name_of))
+        show_member(self.member, metrics.member, self._name_of)
 
     def end_watches(self) -> None:
         """Tell every watcher that this node stops, and where to go on."""
@@ -126,6 +128,8 @@ class Node:
         self.member.upkeep.members.lost_disk(member)
 
     def on_assigned(self, assignment: Assignment) -> None:
+        if assignment.begins_anew and not self.member.is_forsaken:
+            return  # as with a removal: not while it is led
         self._assigned(assignment)
 
     def on_removed(self, why: str) -> None:
@@ -135,32 +139,3 @@ class Node:
         """SELF_ID of a member; its id until it is known."""
         known = self.member.machine.members.get(member)
         return known.name if known else self.transport.directory.id_of(member) or member
-
-    def _sample(self) -> NodeSample:
-        member, state = self.member, self.member.core.state
-        machine, leadership = member.machine, member.leadership
-        membership = member.core.membership
-        return NodeSample(
-            term=state.term,
-            commit_index=state.log.commit,
-            applied_index=machine.applied_index,
-            first_index=state.log.first_index,
-            last_index=state.log.last_index,
-            is_leader=leadership.is_leader,
-            has_leader=leadership.leader is not None,
-            is_serving=member.fence.reason is None,
-            voters=len(membership.voters),
-            learners=len(membership.learners),
-            proposals_pending=member.proposals.pending,
-            reads_pending=member.reads.pending,
-            keys=machine.key_count,
-            store_bytes=machine.size_bytes,
-            revision=machine.revision,
-            outcomes=machine.outcome_count,
-            store_is_full=machine.is_full,
-            store_quota_bytes=member.options.quota_bytes,
-            leases=machine.lease_count,
-            compacted_revision=machine.compacted_revision,
-            history_revisions=machine.history_revisions,
-            history_bytes=machine.history_bytes,
-        )

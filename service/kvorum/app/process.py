@@ -15,6 +15,7 @@ from importlib.metadata import version
 import uvloop
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
+from kvorum.app.disk import DiskWatch
 from kvorum.app.identity import bootstrap_cluster_id
 from kvorum.app.node import Node
 from kvorum.app.options import node_options, rest_options, transport_options
@@ -27,9 +28,7 @@ from kvorum.storage.data_dir import DataDirectory
 from kvorum.storage.fs import OsFileSystem
 from kvorum.storage.opening import Storage, open_storage
 from kvorum.storage.worker import ThreadWorker
-from kvorum.telemetry.loop_lag import LoopLag
-from kvorum.telemetry.metrics import RestMetrics, WalMetrics
-from kvorum.telemetry.process_metrics import GcPauses, register_process_metrics
+from kvorum.telemetry.metrics import ServiceMetrics
 from kvorum.transport.introduction import Assignment
 
 _log = logging.getLogger("kvorum.node")
@@ -53,7 +52,7 @@ def run(settings: Settings) -> int:
     """Run one node until SIGTERM or SIGINT; the process's exit code.
 
     A new node that the cluster knows under another id than its address begins again as that
-    one. Raises :class:`~kvorum.errors.StartError` if the node must not start.
+    one; so does one that was removed and whose address was added anew. Raises :class:`~kvorum.errors.StartError` if the node must not start.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Otherwise every counter has a second series, with the time when it was made.
@@ -75,11 +74,31 @@ def _run_once(settings: Settings) -> tuple[int, Assignment | None]:
             process = _Process(settings, directory, sockets)
             code = uvloop.run(process.run())
             if process.assignment is not None:
-                directory.adopt(process.assignment.member_id, process.assignment.cluster_id)
+                _take_up(directory, process.assignment, settings)
             return code, process.assignment
     finally:
         for listening in sockets:
             listening.close()
+
+
+def _take_up(directory: DataDirectory, assignment: Assignment, settings: Settings) -> None:
+    """The directory becomes that of the member which the cluster knows this node as."""
+    if not assignment.begins_anew:
+        directory.adopt(assignment.member_id, assignment.cluster_id)
+        return
+    former = directory.identity.member_id
+    directory.begin_anew(
+        assignment.member_id, _new_uid(), segment_bytes=settings.wal_segment_bytes
+    )
+    _log.warning(
+        "this node was removed from the cluster and added anew: it begins anew, and what it had "
+        "is put aside",
+        extra={"member": assignment.member_id, "former": former, "aside": f"former-{former}"},
+    )
+
+
+def _new_uid() -> str:
+    return secrets.token_hex(_UID_BYTES)
 
 
 def _open_directory(settings: Settings) -> DataDirectory:
@@ -90,7 +109,7 @@ def _open_directory(settings: Settings) -> DataDirectory:
         address=settings.self_address,
         cluster_id=bootstrap_cluster_id(settings.members),
         members=settings.members,
-        uid=secrets.token_hex(_UID_BYTES),
+        uid=_new_uid(),
         segment_bytes=settings.wal_segment_bytes,
     )
 
@@ -106,6 +125,7 @@ class _Process:
         self._identity = directory.identity
         self._sockets = sockets
         self._registry = CollectorRegistry()
+        self._metrics = ServiceMetrics(self._registry, version=version("kvorum"))
         self._stop = Event()
         self.assignment: Assignment | None = None  # under which this node has to begin again
 
@@ -131,7 +151,7 @@ class _Process:
             log_worker=log_worker,
             snapshot_worker=snapshot_worker,
             segment_bytes=self._settings.wal_segment_bytes,
-            observe=WalMetrics(self._registry).synced,
+            observe=self._metrics.disk.synced,
         )
 
     async def _run_node(self, storage: Storage[StateMachine]) -> int:
@@ -152,9 +172,11 @@ class _Process:
             transport_options(self._settings, self._identity, origin.membership.members),
             log=storage.log,
             snapshots=storage.snapshots,
-            registry=self._registry,
+            metrics=self._metrics,
             assigned=self._on_assigned,
         )
+        watch = DiskWatch(self._directory, storage.log, storage.snapshots)
+        self._metrics.disk.sample_from(watch.sample)
         await node.transport.start()
         self._tell_start(origin)
         return await self._serve(node)
@@ -183,7 +205,7 @@ class _Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         web = self._web(node)
-        pauses = GcPauses(self._registry)
+        pauses = self._metrics.gc_pauses
         pauses.start()
         _keep_collector_off_long_lived_objects()
         code = FAILED
@@ -206,8 +228,7 @@ class _Process:
 
     def _web(self, node: Node) -> WebServer:
         options = rest_options(self._settings, version("kvorum"))
-        register_process_metrics(self._registry, version=version("kvorum"))
-        observer = RestMetrics(self._registry)
+        observer = self._metrics.rest
         rest = create_app(node.service, options, registry=self._registry, observer=observer)
         return web_server(rest, connections_max=allow_descriptors())
 
@@ -216,7 +237,7 @@ class _Process:
             tasks.create_task(node.member.run(), name="member"),
             tasks.create_task(node.transport.run(), name="transport"),
             tasks.create_task(node.report_readiness(), name="readiness"),
-            tasks.create_task(LoopLag(self._registry).run(), name="loop lag"),
+            tasks.create_task(self._metrics.loop_lag.run(), name="loop lag"),
         ]
 
 

@@ -10,6 +10,7 @@ from kvorum.node.proposals import Proposals
 from kvorum.raft.core import COMMITTED_MAX, Core
 from kvorum.raft.membership import decode_membership
 from kvorum.raft.types import Entry, EntryKind, Index
+from kvorum.telemetry.distribution import Distribution
 
 APPLY_TURN_S = 0.02
 """After so long no further entry is applied before messages and time had their turn."""
@@ -74,13 +75,20 @@ class Applier:
         self._proposals.on_restored(self._state_machine.outcome, self.applied)
 
 
-def apply_for_a_turn(core: Core, applier: Applier, clock: Clock) -> None:
-    """Committed entries one by one, since one may cost as much as thousands of others."""
-    until_s = clock.monotonic_s() + APPLY_TURN_S
+def apply_for_a_turn(core: Core, applier: Applier, clock: Clock, took: Distribution) -> None:
+    """Committed entries one by one, since one may cost as much as thousands of others.
+
+    ``took`` counts how long each took, in seconds.
+    """
+    now_s = clock.monotonic_s()
+    until_s = now_s + APPLY_TURN_S
     for _ in range(COMMITTED_MAX):
         entries = core.take_committed(1)
         if not entries:
             return
+        began_s = now_s
         applier.apply(entries)
-        if clock.monotonic_s() >= until_s:
+        now_s = clock.monotonic_s()
+        took.observe(now_s - began_s)
+        if now_s >= until_s:
             return

@@ -27,6 +27,7 @@ from kvorum.node.reads import Reads
 from kvorum.node.snapshot_exchange import SnapshotCollector
 from kvorum.node.state_check import StateCheck
 from kvorum.node.ticker import Ticker
+from kvorum.node.timing import Timing
 from kvorum.node.upkeep import Upkeep
 from kvorum.raft.core import Core
 from kvorum.raft.messages import (
@@ -64,6 +65,7 @@ class Driver:
         upkeep: Upkeep,
         fence: Fence,
         observer: NodeObserver,
+        timing: Timing,
         clock: Clock,
         stamps: Stamps,
         wake: asyncio.Event,
@@ -82,6 +84,7 @@ class Driver:
         self._upkeep = upkeep
         self._fence = fence
         self._observer = observer
+        self._timing = timing
         self._stamps = stamps
         self._wake = wake
         self._clock = clock
@@ -149,6 +152,7 @@ class Driver:
         self._tick()
         self._note_leadership()
         self._propose()
+        self._timing.look()
         self._process(self._core.ready(committed_max=0))
         self._upkeep.note_membership()
         self._upkeep.settle()
@@ -173,6 +177,7 @@ class Driver:
                     step(message)
                 case _:
                     step(message)
+        self._timing.heard(messages)
 
     def _step_proposal(self, proposal: Propose) -> None:
         """A follower's batch, under our stamp: time and retention in the log are the leader's.
@@ -237,6 +242,7 @@ class Driver:
     def _process(self, ready: Ready) -> None:
         if ready.messages:
             self._peers.send(ready.messages)  # overlaps the sync (§10.2.1)
+            self._timing.sent(ready.messages)
         if ready.save is not None:
             self._start_save(ready.save)
         for event in ready.events:
@@ -250,7 +256,7 @@ class Driver:
             self._upkeep.sender.want(wanted)
         for state in ready.read_states:
             self._reads.on_read_state(state)
-        apply_for_a_turn(self._core, self._applier, self._clock)
+        apply_for_a_turn(self._core, self._applier, self._clock, self._timing.applies)
         self._reads.serve(self._applier.applied)
 
     def _on_event(self, event: Event) -> None:

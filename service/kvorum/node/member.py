@@ -9,7 +9,6 @@ from asyncio import Future, TaskGroup
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry
 
 from kvorum.errors import Conflict, Rejected
 from kvorum.mvcc.state_machine import StateMachine
@@ -33,6 +32,7 @@ from kvorum.node.snapshot_exchange import SnapshotCollector, SnapshotSender
 from kvorum.node.snapshotting import SnapshotTaker
 from kvorum.node.stall import StallWatch
 from kvorum.node.state_check import StateCheck
+from kvorum.node.timing import Timing
 from kvorum.node.upkeep import Upkeep
 from kvorum.node.watch_hub import WatchHub
 from kvorum.raft.config import CoreOptions, RandomTicks
@@ -40,8 +40,7 @@ from kvorum.raft.core import Core
 from kvorum.raft.messages import Message
 from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import Index, NodeId, Role
-from kvorum.telemetry.metrics import RaftMetrics, StateMetrics
-from kvorum.telemetry.watch_metrics import WatchMetrics
+from kvorum.telemetry.metrics import MemberMetrics
 
 _log = logging.getLogger("kvorum.node")
 
@@ -61,7 +60,7 @@ class Member:
     """Create it inside the event loop that runs it, then ``run``."""
 
     def __init__(
-        self, options: NodeOptions, origin: Origin, ports: Ports, registry: CollectorRegistry
+        self, options: NodeOptions, origin: Origin, ports: Ports, metrics: MemberMetrics
     ) -> None:
         clock = ports.clock
         wake = self.wake = asyncio.Event()
@@ -77,12 +76,11 @@ class Member:
             is_introduced=self._is_introduced,
         )
         self._ports = ports
-        self._metrics = RaftMetrics(registry)
-        self._state_metrics = StateMetrics(registry)
+        self._metrics = metrics
         self.fence = Fence()
         self.leadership = LeadershipWatch(options, clock)
-        self.proposals = Proposals(options, clock, self.leadership, self._metrics, wake.set)
-        self.reads = Reads(options, clock, self.leadership, self._metrics, wake.set)
+        self.proposals = Proposals(options, clock, self.leadership, metrics.raft, wake.set)
+        self.reads = Reads(options, clock, self.leadership, metrics.raft, wake.set)
         self.log_time = LogTime(clock, self._makes_the_time)
         self.log_time.observe(self.machine.time_ms)
         self.stamps = Stamps(options, self.log_time)
@@ -90,7 +88,7 @@ class Member:
             self.machine,
             watchers_max=options.watchers_max,
             buffer_events_max=options.watch_buffer_events_max,
-            metrics=WatchMetrics(registry),
+            metrics=metrics.watches,
         )
         self._freezing = asyncio.Lock()
         self._taker = self._snapshot_taker()
@@ -134,9 +132,14 @@ class Member:
         except (Conflict, Rejected) as reason:
             _log.info("stopping as the leader: %s", reason)
 
+    @property
+    def is_forsaken(self) -> bool:
+        """Nobody leads it, and has not for a while."""
+        return self.leadership.is_hopeless()
+
     def told_removed(self, why: str) -> None:
         """A peer says that this node is no member any more; believed once nobody leads it."""
-        if self.leadership.is_hopeless():
+        if self.is_forsaken:
             self.fence.raise_for(f"it was removed from the cluster: {why}")
 
     def undecided_uids(self, member: NodeId) -> set[str]:
@@ -171,7 +174,7 @@ class Member:
             self.machine,
             store=self._ports.snapshots,
             clock=self._ports.clock,
-            metrics=self._state_metrics,
+            metrics=self._metrics.state,
             taken=self._on_snapshot,
             freezing=self._freezing,
         )
@@ -196,7 +199,7 @@ class Member:
             store=self._ports.snapshots,
             peers=self._ports.peers,
             clock=self._ports.clock,
-            metrics=self._state_metrics,
+            metrics=self._metrics.state,
             install=self._install,
             freezing=self._freezing,
         )
@@ -210,7 +213,7 @@ class Member:
             self.machine,
             peers=self._ports.peers,
             fence=self.fence,
-            metrics=self._state_metrics,
+            metrics=self._metrics.state,
             name_of=self._ports.name_of,
             interval_s=self.options.state_check_interval_s,
         )
@@ -229,7 +232,7 @@ class Member:
                 leadership=self.leadership,
                 wake=self.wake.set,
             ),
-            stall=StallWatch(options, clock, self._state_metrics, self._set_able),
+            stall=StallWatch(options, clock, self._metrics.state, self._set_able),
             members=Members(options, core, clock, self.leadership, self.wake.set),
             handover=Handover(options, core, clock, self.leadership, self.wake.set),
             introductions=Introductions(
@@ -244,7 +247,7 @@ class Member:
                 core,
                 store=self._ports.snapshots,
                 peers=self._ports.peers,
-                metrics=self._state_metrics,
+                metrics=self._metrics.state,
                 take_another=self._taker.take_another,
             ),
         )
@@ -268,7 +271,8 @@ class Member:
             state_check=self.state_check,
             upkeep=self.upkeep,
             fence=self.fence,
-            observer=NodeObserver(self._metrics, self._ports.name_of),
+            observer=NodeObserver(self._metrics.raft, self._ports.name_of),
+            timing=Timing(self.core.state, self._metrics.replication, self._ports.clock),
             clock=self._ports.clock,
             stamps=self.stamps,
             wake=wake,

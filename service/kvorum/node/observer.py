@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kvorum.raft.ready import Event, EventKind
 from kvorum.raft.types import NodeId, Term
-from kvorum.telemetry.metrics import RaftMetrics
+from kvorum.telemetry.raft_metrics import RaftMetrics
 
 _log = logging.getLogger("kvorum.raft")
 

@@ -10,7 +10,7 @@ from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
-from kvorum.telemetry.metrics import RaftMetrics
+from kvorum.telemetry.raft_metrics import RaftMetrics
 
 
 class Write:

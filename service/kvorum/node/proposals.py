@@ -21,7 +21,7 @@ from kvorum.node.pending import PendingWrites, Write
 from kvorum.node.ports import Clock
 from kvorum.raft.ready import Receipt
 from kvorum.raft.types import Entry, EntryId, Index, Term, Ticket
-from kvorum.telemetry.metrics import RaftMetrics
+from kvorum.telemetry.raft_metrics import RaftMetrics
 
 BATCH_WEIGHT_MAX = 1024
 BATCH_BYTES_MAX = 1 << 20
@@ -108,6 +108,7 @@ class Proposals:
             self._batches[ticket] = _Batch(writes, self._clock.monotonic_s())
             data = encode_batch([write.command for write in writes], stamp)
             size_bytes += len(data)
+            self._metrics.proposed(len(writes))
             batches.append((ticket, data))
         return batches
 

@@ -17,7 +17,7 @@ from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Index, Ticket
-from kvorum.telemetry.metrics import RaftMetrics
+from kvorum.telemetry.raft_metrics import RaftMetrics
 
 SERVED_WEIGHT_MAX = 2048
 """Reads served in one turn: 2048 of one key, or one or two long pages."""
@@ -68,7 +68,8 @@ class Reads:
         self._forming: _Batch | None = None
         self._asking: _Batch | None = None
         self._ticket: Ticket | None = None  # of the present attempt
-        self._asked_s = 0.0
+        self._asked_s = 0.0  # the present attempt
+        self._asked_first_s = 0.0  # the first one of the batch
         self._refused = False
         self._retry_s = 2 * options.heartbeat_ticks * options.tick_s
         self._confirmed: deque[tuple[Index, _Batch]] = deque()
@@ -82,8 +83,10 @@ class Reads:
         if self._closed:
             raise Rejected("this node is stopping; ask another one")
         if self._leadership.is_hopeless():
+            self._metrics.reads_failed("no_leader")
             raise NoLeader(self._leadership.no_leader_message())
         if self.pending >= self._options.pending_reads_max:
+            self._metrics.reads_failed("overloaded")
             raise Overloaded(
                 f"{self.pending} reads are waiting on this node (PENDING_READS_MAX); "
                 "try again shortly"
@@ -102,6 +105,7 @@ class Reads:
         """One read alone is never too heavy."""
         if self.pending:
             self._pending_weight -= weight
+            self._metrics.reads_failed("overloaded")
             raise Overloaded(
                 f"{self.pending} reads are waiting on this node, among them long ranges "
                 "(PENDING_READS_MAX); try again shortly, or ask for shorter pages"
@@ -122,6 +126,8 @@ class Reads:
         self._last_ticket += 1
         self._ticket = Ticket(self._last_ticket)
         self._asked_s = self._clock.monotonic_s()
+        if self._last_ticket == self._first_ticket:
+            self._asked_first_s = self._asked_s
         return self._ticket
 
     def on_read_state(self, state: ReadState) -> None:
@@ -133,7 +139,7 @@ class Reads:
             return
         self._confirmed.append((state.index, self._asking))
         self._asking = None
-        self._metrics.read_index_batch()
+        self._metrics.read_index_batch(self._clock.monotonic_s() - self._asked_first_s)
         if self._forming is not None:
             self._wake()
 
@@ -181,6 +187,7 @@ class Reads:
             self.pending -= 1
             self._pending_weight -= waiter.weight
             if not waiter.future.done():
+                self._metrics.reads_failed("no_leader")
                 waiter.future.set_exception(NoLeader(self._leadership.no_leader_message()))
 
     def close(self) -> None:

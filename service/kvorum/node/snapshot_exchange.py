@@ -18,7 +18,7 @@ from kvorum.raft.messages import InstallSnapshot, InstallSnapshotResponse
 from kvorum.raft.ready import ChunkWanted
 from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import NodeId
-from kvorum.telemetry.metrics import StateMetrics
+from kvorum.telemetry.state_metrics import StateMetrics
 
 _log = logging.getLogger("kvorum.node")
 

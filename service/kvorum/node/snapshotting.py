@@ -18,7 +18,7 @@ from kvorum.node.ports import Clock, SnapshotStore
 from kvorum.raft.core import Core
 from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import EntryId, Index
-from kvorum.telemetry.metrics import StateMetrics
+from kvorum.telemetry.state_metrics import StateMetrics
 
 _log = logging.getLogger("kvorum.node")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
-from kvorum.telemetry.metrics import StateMetrics
+from kvorum.telemetry.state_metrics import StateMetrics
 
 _log = logging.getLogger("kvorum.node")
 

@@ -16,7 +16,7 @@ from kvorum.raft.core import Core
 from kvorum.raft.messages import StateHash
 from kvorum.raft.quorum import majority
 from kvorum.raft.types import Index, NodeId
-from kvorum.telemetry.metrics import StateMetrics
+from kvorum.telemetry.state_metrics import StateMetrics
 
 _log = logging.getLogger("kvorum.node")
 

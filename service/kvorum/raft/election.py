@@ -72,7 +72,7 @@ def campaign(state: State, *, transfer: bool = False) -> None:
     state.leader = None
     state.votes = {}
     state.restart_election_timer()
-    state.tell(EventKind.CAMPAIGN)
+    state.tell(EventKind.CAMPAIGN, is_transfer=transfer)
     for peer in state.electors:
         state.send_after_sync(
             RequestVote(

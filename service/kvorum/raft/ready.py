@@ -62,12 +62,16 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True, gc=False):
-    """Something worth telling: ``node`` is the other party, ``why`` is for people."""
+    """Something worth telling: ``node`` is the other party, ``why`` is for people.
+
+    ``is_transfer``: of a campaign that the leader asked for (§3.10).
+    """
 
     kind: EventKind
     term: Term
     node: NodeId | None = None
     why: str = ""
+    is_transfer: bool = False
 
 
 class ChunkWanted(Struct, frozen=True):

@@ -166,8 +166,15 @@ class State:
         ):
             self.messages_after_sync.pop()
 
-    def tell(self, kind: EventKind, node: NodeId | None = None, why: str = "") -> None:
-        self.events.append(Event(kind, self.term, node, why))
+    def tell(
+        self,
+        kind: EventKind,
+        node: NodeId | None = None,
+        why: str = "",
+        *,
+        is_transfer: bool = False,
+    ) -> None:
+        self.events.append(Event(kind, self.term, node, why, is_transfer))
 
     def clear_outboxes(self) -> None:
         """``ready()`` took what they held."""

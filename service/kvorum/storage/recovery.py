@@ -71,7 +71,7 @@ def recover(fs: FileSystem, directory: Path, base: EntryId = ORIGIN) -> Recovere
     path = segment_path(directory, firsts[-1])
     scan = SegmentScan(path, fs.read(path), checksum)
     scan.refuse_seal()
-    replay.apply(path, scan.batches(None))
+    replay.apply(path, scan.header.size_bytes, scan.batches(None))
     scan.judge_end()
     void = replay.settle(path, scan.offset)
     _repair(fs, directory, scan, [name for name in names if name.endswith(TEMPORARY_SUFFIX)])
@@ -88,7 +88,7 @@ def _replay_full(
 ) -> tuple[int, bool]:
     """One segment that is not the newest; its last checksum, and whether it is sealed."""
     scan = SegmentScan(path, fs.read(path), checksum)
-    replay.apply(path, scan.batches(following))
+    replay.apply(path, scan.header.size_bytes, scan.batches(following))
     scan.require(following)
     return scan.checksum, scan.sealed
 

@@ -34,9 +34,9 @@ class Replay:
         self._runs: list[tuple[Index, Term]] = []  # first entry of each term
         self._has_state = False
 
-    def apply(self, path: Path, batches: Iterator[tuple[int, Batch]]) -> None:
-        """All batches of one segment, each with its offset."""
-        self.usage.begin(path)
+    def apply(self, path: Path, size_bytes: int, batches: Iterator[tuple[int, Batch]]) -> None:
+        """All batches of one segment of that size, each with its offset."""
+        self.usage.begin(path, size_bytes)
         for offset, batch in batches:
             if batch.hard_state is not None:
                 if batch.hard_state.term < self.hard_state.term:

@@ -18,6 +18,11 @@ PART_SUFFIX = ".part"
 KEPT = 2
 
 
+def snapshot_path(directory: Path, snapshot: Snapshot) -> Path:
+    """Where one that is kept lies."""
+    return directory / (snapshot_name(snapshot) + SUFFIX)
+
+
 class SnapshotFiles:
     """``kept`` are the last two, the older one first; it is replaced, never changed."""
 
@@ -41,7 +46,7 @@ class SnapshotFiles:
         self._surplus = sound[:-KEPT]
 
     def path_of(self, snapshot: Snapshot) -> Path:
-        return self.directory / (snapshot_name(snapshot) + SUFFIX)
+        return snapshot_path(self.directory, snapshot)
 
     def temporary_path(self, last: EntryId) -> Path:
         """For a snapshot being written."""

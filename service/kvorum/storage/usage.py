@@ -7,6 +7,7 @@ from msgspec import Struct
 
 class _Segment(Struct, gc=False):
     path: Path
+    size_bytes: int
     highest: int = 0  # the greatest index of which it speaks; 0: of none that counts
     has_state: bool = False
 
@@ -16,15 +17,18 @@ class Usage:
 
     def __init__(self) -> None:
         self._segments: list[_Segment] = []
+        self.size_bytes = 0  # of all of them, space reserved included
 
     @property
     def oldest(self) -> Path:
         return self._segments[0].path
 
-    def begin(self, path: Path) -> None:
+    def begin(self, path: Path, size_bytes: int) -> None:
         """What is noted next is in this segment; an empty one may be replaced by its like."""
         if not self._segments or self._segments[-1].path != path:
-            self._segments.append(_Segment(path))
+            self._segments.append(_Segment(path, 0))
+        self.size_bytes += size_bytes - self._segments[-1].size_bytes
+        self._segments[-1].size_bytes = size_bytes
 
     def note(self, highest: int, has_state: bool, has_base: bool) -> None:
         """A record; one with a base makes void whatever was noted before."""
@@ -46,4 +50,5 @@ class Usage:
 
     def released(self) -> None:
         """The oldest segment is gone."""
+        self.size_bytes -= self._segments[0].size_bytes
         del self._segments[0]

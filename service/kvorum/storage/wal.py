@@ -99,6 +99,11 @@ class LogWriter:
         self._checksum = tail.checksum
         self.path = tail.path
 
+    @property
+    def log_size_bytes(self) -> int:
+        """What the segments take on the disk; may be asked from any thread."""
+        return self._usage.size_bytes
+
     def frame(
         self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None
     ) -> Frame:
@@ -151,7 +156,7 @@ class LogWriter:
             full.close()
         self._offset = RECORDS_OFFSET
         self._size_bytes = size_bytes
-        self._usage.begin(self.path)
+        self._usage.begin(self.path, size_bytes)
 
 
 class _Guard:
@@ -211,6 +216,11 @@ class Wal:
         self._worker = worker
         self._observe = observe
         self._closing: Future[None] | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """What the segments take on the disk, space reserved included."""
+        return self._writer.log_size_bytes
 
     def append(
         self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None

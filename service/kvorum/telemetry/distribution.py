@@ -30,6 +30,11 @@ class Distribution:
         self._counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
 
+    def observe_alike(self, value: float, times: int) -> None:
+        """As many observations of the same value."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self.sum += value * times
+
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative counts by upper end, as ``HistogramMetricFamily`` wants them."""
         names = [*map(floatToGoString, self._bounds), "+Inf"]

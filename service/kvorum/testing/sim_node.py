@@ -22,6 +22,7 @@ from kvorum.node.service import KvService
 from kvorum.raft.core import Core
 from kvorum.raft.types import Entry, EntryId, HardState, Index, NodeId
 from kvorum.storage.data_dir import Identity
+from kvorum.telemetry.metrics import MemberMetrics
 from kvorum.testing.checks import Durable, Invariants
 from kvorum.testing.sim_boot import Booted, Tenant, boot, durable_on
 from kvorum.testing.sim_clock import LoopClock, SkewedClock
@@ -200,7 +201,7 @@ class SimulatedMachine:
             random_ticks=self._random.randint,
             name_of=str,
         )
-        return Member(options, booted.origin, ports, CollectorRegistry())
+        return Member(options, booted.origin, ports, MemberMetrics(CollectorRegistry()))
 
     def crash(self, *, power: bool) -> None:
         """The process is killed; with ``power`` the whole machine goes down."""

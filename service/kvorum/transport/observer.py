@@ -49,6 +49,26 @@ class TransportObserver(Protocol):
         ...
 
 
+class CallObserver(Protocol):
+    """Told of the calls that the server answers; ``method`` is one that it has."""
+
+    def answered(self, method: str, code: str, seconds: float) -> None:
+        """A call that is no stream has ended."""
+        ...
+
+    def unknown(self) -> None:
+        """A call of a method that the server does not have."""
+        ...
+
+    def opened(self, method: str) -> None:
+        """A stream has begun."""
+        ...
+
+    def closed(self, method: str, code: str) -> None:
+        """A stream has ended."""
+        ...
+
+
 class NoObserver:
     """Counts nothing."""
 
@@ -71,4 +91,16 @@ class NoObserver:
         pass
 
     def refused(self, kind: str) -> None:
+        pass
+
+    def answered(self, method: str, code: str, seconds: float) -> None:
+        pass
+
+    def unknown(self) -> None:
+        pass
+
+    def opened(self, method: str) -> None:
+        pass
+
+    def closed(self, method: str, code: str) -> None:
         pass

@@ -16,6 +16,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kvorum.errors import StartError
+from kvorum.transport.call_counter import CallCounter
+from kvorum.transport.observer import CallObserver
 from kvorum.transport.options import TransportOptions, server_arguments
 from kvorum.transport.pb import raft_pb2 as pb
 from kvorum.transport.reception import Reception
@@ -55,6 +57,7 @@ class PeerServer:
         reception: Reception,
         unary: UnaryService,
         watches: WatchService,
+        calls: CallObserver,
     ) -> None:
         self._options = options
         self._reception = reception
@@ -65,6 +68,7 @@ class PeerServer:
         self._server = aio.server(
             options=server_arguments(options),
             maximum_concurrent_rpcs=options.rpcs_max,
+            interceptors=(CallCounter(calls),),
         )
         self._server.add_generic_rpc_handlers(
             (_peer_handlers(reception, unary), _watch_handlers(watches))

@@ -14,7 +14,12 @@ from kvorum.transport.handshake import Handshake
 from kvorum.transport.identity import Registrar
 from kvorum.transport.link import Link
 from kvorum.transport.links import Links
-from kvorum.transport.observer import DropReason, NoObserver, TransportObserver
+from kvorum.transport.observer import (
+    CallObserver,
+    DropReason,
+    NoObserver,
+    TransportObserver,
+)
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.reception import Deliver, Reception
 from kvorum.transport.server import PeerServer
@@ -40,6 +45,7 @@ class Transport:
         open_watch: OpenWatch,
         *,
         observer: TransportObserver | None = None,
+        calls: CallObserver | None = None,
         logger: logging.Logger | None = None,
         random: Random | None = None,
     ) -> None:
@@ -67,6 +73,7 @@ class Transport:
                 observer=self._observer,
             ),
             WatchService(open_watch, streams_max=options.watch_streams_max),
+            calls or NoObserver(),
         )
         self._stopping = asyncio.Event()
 

@@ -13,6 +13,7 @@ from kvorum.node.options import NodeOptions
 from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries, AppendResponse, Message, VoteResponse
 from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId, Term
+from kvorum.telemetry.metrics import MemberMetrics
 from tests.support.memory_snapshots import MemorySnapshots
 from tests.unit.node.fakes import (
     OPTIONS,
@@ -55,7 +56,7 @@ class DriverBench:
                 random_ticks=lambda _low, high: high,
                 name_of=str,
             ),
-            self.registry,
+            MemberMetrics(self.registry),
         )
         member = self.member
         self.core, self.machine, self.wake = member.core, member.machine, member.wake

@@ -22,7 +22,7 @@ from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Entry, EntryId, EntryKind, HardState, Index, NodeId, Term
-from kvorum.telemetry.metrics import RaftMetrics
+from kvorum.telemetry.raft_metrics import RaftMetrics
 from tests.support.memory_snapshots import done
 
 SELF, OTHER, THIRD = NodeId("a:1"), NodeId("b:1"), NodeId("c:1")

@@ -10,6 +10,7 @@ from kvorum.node.member import Member, Ports
 from kvorum.node.service import KvService
 from kvorum.raft.membership import Membership, encode_membership
 from kvorum.raft.types import Entry, EntryKind, HardState, Index, Term
+from kvorum.telemetry.metrics import MemberMetrics
 from tests.support.memory_snapshots import MemorySnapshots
 from tests.unit.node.fakes import (
     OTHER,
@@ -41,7 +42,7 @@ def service_behind_snapshot(entries: Sequence[Entry]) -> KvService:
     )
     hard_state = HardState(Term(1), None, Index(BASE))
     origin = Origin(MEMBERS, machine, hard_state, entries, eid(1, BASE))
-    return Member(bench.options, origin, ports, CollectorRegistry()).service
+    return Member(bench.options, origin, ports, MemberMetrics(CollectorRegistry())).service
 
 
 async def test_a_page_begins_with_the_first_entry_that_is_there() -> None:

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from kvorum.node.observer import NodeObserver
 from kvorum.raft.ready import Event, EventKind
 from kvorum.raft.types import Term
-from kvorum.telemetry.metrics import RaftMetrics
+from kvorum.telemetry.raft_metrics import RaftMetrics
 from tests.unit.node.fakes import OTHER
 
 

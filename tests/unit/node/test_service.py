@@ -27,6 +27,7 @@ from kvorum.raft.membership import Membership
 from kvorum.raft.messages import AppendEntries, VoteResponse
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Entry, HardState, Index, Term
+from kvorum.telemetry.metrics import MemberMetrics
 from tests.support.memory_snapshots import MemorySnapshots
 from tests.unit.node.fakes import (
     OTHER,
@@ -66,7 +67,7 @@ class ServiceBench(Bench):
                 random_ticks=lambda _low, high: high,
                 name_of=lambda member: NAMES.get(member, member),
             ),
-            CollectorRegistry(),
+            MemberMetrics(CollectorRegistry()),
         )
         self.core, self.machine, self.fence = member.core, member.machine, member.fence
         self.proposals, self.reads = member.proposals, member.reads

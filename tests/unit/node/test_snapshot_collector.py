@@ -20,7 +20,7 @@ from kvorum.raft.messages import AppendEntries, InstallSnapshot, InstallSnapshot
 from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import EntryId, HardState, Index, Term
 from kvorum.storage.opening import Storage, open_storage
-from kvorum.telemetry.metrics import StateMetrics
+from kvorum.telemetry.state_metrics import StateMetrics
 from kvorum.testing.memory_fs import MemoryFileSystem, no_fault
 from tests.support.memory_snapshots import done
 from tests.unit.node.fakes import OPTIONS, OTHER, SELF, THIRD, FakeClock, RecordingPeers

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from kvorum.node.stall import StallWatch
-from kvorum.telemetry.metrics import StateMetrics
+from kvorum.telemetry.state_metrics import StateMetrics
 from tests.unit.node.fakes import OPTIONS, FakeClock
 
 TIMEOUT_S = OPTIONS.election_timeout_s_max

@@ -12,7 +12,7 @@ from kvorum.raft.core import Core
 from kvorum.raft.membership import Membership
 from kvorum.raft.messages import StateHash
 from kvorum.raft.types import HardState, Index, NodeId, Term
-from kvorum.telemetry.metrics import StateMetrics
+from kvorum.telemetry.state_metrics import StateMetrics
 from tests.unit.node.fakes import OTHER, SELF, THIRD, RecordingPeers
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from kvorum.telemetry.process_metrics import GcPauses, register_process_metrics
+from kvorum.telemetry.process_metrics import GcPauses, ProcessMetrics
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def registry() -> CollectorRegistry:
 
 
 def test_build_and_process_are_reported(registry: CollectorRegistry) -> None:
-    register_process_metrics(registry, version="1.2.3")
+    ProcessMetrics(registry, version="1.2.3")
     assert registry.get_sample_value("kvorum_build_info", {"version": "1.2.3"}) == 1
     resident = registry.get_sample_value("process_resident_memory_bytes")
     assert resident is not None
