@@ -5,7 +5,7 @@ asserts what this module checked. A wire message carries no receiver, and most
 carry no sender: those are the two ends of the stream it came on.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kvorum.raft.membership import Membership, decode_change, decode_membership
@@ -27,10 +27,12 @@ from kvorum.raft.messages import (
 )
 from kvorum.raft.snapshot import Snapshot
 from kvorum.raft.types import ORIGIN, Entry, EntryId, EntryKind, Index, NodeId, Term, Ticket
+from kvorum.telemetry.spans import FrameTraces, Subject, TraceNote, parse_traceparent
 from kvorum.transport.introduction import REASON_CHARACTERS_MAX, shown
 from kvorum.transport.pb import raft_pb2 as pb
 from kvorum.transport.wire import NUMBER_MAX, malformed, member_id, parse
 
+_SUBJECTS = {subject.value: subject for subject in Subject}
 _KINDS = {kind.value: kind for kind in EntryKind}
 _PROPOSED = {kind.value: kind for kind in (EntryKind.COMMANDS, EntryKind.MEMBERSHIP)}
 
@@ -274,11 +276,26 @@ _DECODERS: dict[str, Callable[[Any, NodeId, NodeId], Message]] = {
 }
 
 
-def decode_batch(raw: bytes, sender: NodeId, to: NodeId) -> list[Message]:
-    """Messages of one frame, in order. Raises MalformedMessage."""
+def _decode_notes(notes: Iterable[pb.TraceNote]) -> Iterator[TraceNote]:
+    """Only those that can be understood: a trace is no reason to break off a stream."""
+    for note in notes:
+        subject, context = _SUBJECTS.get(note.subject), parse_traceparent(note.traceparent)
+        if subject is not None and context is not None:
+            yield TraceNote(subject, note.number, note.term, context)
+
+
+def decode_batch(
+    raw: bytes, sender: NodeId, to: NodeId, traces: FrameTraces | None = None
+) -> list[Message]:
+    """Messages of one frame, in order; notes beside them go to ``traces``.
+
+    Raises MalformedMessage.
+    """
     frame = parse(pb.PeerFrame, raw)
     if frame.WhichOneof("frame") != "batch":
         malformed("a frame after the first must be a batch")
+    if traces is not None and frame.batch.traces:
+        traces.incoming(sender, tuple(_decode_notes(frame.batch.traces)))
     messages = []
     for wire in frame.batch.messages:
         kind = wire.WhichOneof("kind")

@@ -20,6 +20,7 @@ from kvorum.raft.messages import (
     TransferLeadership,
     VoteResponse,
 )
+from kvorum.telemetry.spans import TraceNote
 from kvorum.transport.pb import raft_pb2 as pb
 
 _ENTRY_OVERHEAD_BYTES = 24  # term, kind, tags and lengths of one entry on the wire
@@ -191,12 +192,19 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Any]]] = {
 }
 
 
-def encode_batch(messages: Sequence[Message]) -> bytes:
-    """One frame with all ``messages``, in order."""
+def encode_batch(messages: Sequence[Message], notes: Sequence[TraceNote] = ()) -> bytes:
+    """One frame with all ``messages``, in order, and ``notes`` about some of them."""
     frame = pb.PeerFrame()
     frame.batch.SetInParent()  # an empty batch is still a batch
     add = frame.batch.messages.add
     for message in messages:
         name, encode = _ENCODERS[type(message)]
         add(**{name: encode(message)})
+    for note in notes:
+        frame.batch.traces.add(
+            subject=pb.TraceNote.Subject.ValueType(note.subject),
+            number=note.number,
+            term=note.term,
+            traceparent=note.context.traceparent,
+        )
     return frame.SerializeToString()

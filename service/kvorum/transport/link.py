@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from random import Random
@@ -13,6 +13,7 @@ from grpc import aio
 from kvorum.raft.membership import address_of
 from kvorum.raft.messages import Message
 from kvorum.raft.types import NodeId
+from kvorum.telemetry.spans import FrameTraces
 from kvorum.transport.backoff import Backoff
 from kvorum.transport.complaints import Complaints
 from kvorum.transport.directory import Directory
@@ -72,6 +73,7 @@ class Link:
         complaints: Complaints,
         logger: logging.Logger,
         random: Random,
+        traces: FrameTraces | None = None,
     ) -> None:
         self._peer = peer
         self._address = address_of(peer)
@@ -81,6 +83,7 @@ class Link:
         self._observer = observer
         self._complaints = complaints
         self._logger = logger
+        self._traces = traces
         self._failures = 0  # attempts since the last connection
         self._is_retired = False
         self._call: Call | None = None
@@ -226,10 +229,17 @@ class Link:
                     return
                 await outbox.wait()
                 continue
-            raw = encode_batch(messages)
+            raw = encode_batch(messages) if self._traces is None else self._encode_traced(messages)
             await _write(call, raw)
             self._observer.sent(peer, len(messages), len(raw))
         raise _Ended(await _status(call))
+
+    def _encode_traced(self, messages: Sequence[Message]) -> bytes:
+        """A frame with notes about its messages, unless they would make it too large."""
+        notes = self._traces.outgoing(self._peer, messages) if self._traces is not None else ()
+        raw = encode_batch(messages, notes)
+        too_large = notes and len(raw) > self._options.message_bytes_max
+        return encode_batch(messages) if too_large else raw
 
     def _dropped(self, messages: int, reason: DropReason) -> None:
         if messages:

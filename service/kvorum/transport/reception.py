@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from kvorum.raft.messages import Message
 from kvorum.raft.types import NodeId
+from kvorum.telemetry.spans import FrameTraces
 from kvorum.transport.complaints import Complaints
 from kvorum.transport.decoding import decode_batch
 from kvorum.transport.directory import Directory
@@ -60,6 +61,7 @@ class Reception:
         observer: TransportObserver,
         complaints: Complaints,
         on_caller: Callable[[NodeId], None],
+        traces: FrameTraces | None = None,
     ) -> None:
         self._options = options
         self._handshake = handshake
@@ -70,6 +72,7 @@ class Reception:
         self._observer = observer
         self._complaints = complaints
         self._on_caller = on_caller
+        self._traces = traces
         self._self = options.member_id
         self._callers: dict[str, _Caller] = {}  # the newest stream of each address
         self._tasks: set[asyncio.Task[object]] = set()
@@ -197,7 +200,7 @@ class Reception:
                 )
             if self._standing.disowned:
                 await context.abort(grpc.StatusCode.PERMISSION_DENIED, self._standing.disowned)
-            messages = decode_batch(raw, sender, self._self)
+            messages = decode_batch(raw, sender, self._self, self._traces)
             deliver(messages)
             observer.received(sender, len(messages), len(raw))
 

@@ -804,22 +804,86 @@ class PeerMessage(_message.Message):
 Global___PeerMessage: _TypeAlias = PeerMessage  # noqa: Y015
 
 @_typing.final
+class TraceNote(_message.Message):
+    """To which span (W3C Trace Context) something in the same batch belongs. Only sent for what
+    is sampled, beside the messages: nothing depends on it, and nothing of it is stored.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Subject:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _SubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[TraceNote._Subject.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        NOTHING: TraceNote._Subject.ValueType  # 0
+        ENTRY: TraceNote._Subject.ValueType  # 1
+        """`number` is the index of an entry that goes to a follower"""
+        PROPOSAL: TraceNote._Subject.ValueType  # 2
+        """`number` is a Propose's ticket; of several notes the first is the parent"""
+        RECEIPT: TraceNote._Subject.ValueType  # 3
+        """`number` is a ProposeResponse's ticket; the span that appended the batch"""
+        READ: TraceNote._Subject.ValueType  # 4
+        """`number` is a ReadIndex's ticket"""
+
+    class Subject(_Subject, metaclass=_SubjectEnumTypeWrapper): ...
+    NOTHING: TraceNote.Subject.ValueType  # 0
+    ENTRY: TraceNote.Subject.ValueType  # 1
+    """`number` is the index of an entry that goes to a follower"""
+    PROPOSAL: TraceNote.Subject.ValueType  # 2
+    """`number` is a Propose's ticket; of several notes the first is the parent"""
+    RECEIPT: TraceNote.Subject.ValueType  # 3
+    """`number` is a ProposeResponse's ticket; the span that appended the batch"""
+    READ: TraceNote.Subject.ValueType  # 4
+    """`number` is a ReadIndex's ticket"""
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TERM_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    subject: Global___TraceNote.Subject.ValueType
+    number: _builtins.int
+    term: _builtins.int
+    """of an entry"""
+    traceparent: _builtins.str
+    def __init__(
+        self,
+        *,
+        subject: Global___TraceNote.Subject.ValueType = ...,
+        number: _builtins.int = ...,
+        term: _builtins.int = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "subject", b"subject", "term", b"term", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceNote: _TypeAlias = TraceNote  # noqa: Y015
+
+@_typing.final
 class Batch(_message.Message):
     """Everything that was waiting for one receiver, in order."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MESSAGES_FIELD_NUMBER: _builtins.int
+    TRACES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerMessage]: ...
+    @_builtins.property
+    def traces(self) -> _containers.RepeatedCompositeFieldContainer[Global___TraceNote]: ...
     def __init__(
         self,
         *,
         messages: _abc.Iterable[Global___PeerMessage] | None = ...,
+        traces: _abc.Iterable[Global___TraceNote] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "traces", b"traces"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
