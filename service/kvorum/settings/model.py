@@ -17,6 +17,8 @@ from pydantic_settings import (
 )
 
 from kvorum.node.addresses import canonical_address, peer_address
+from kvorum.settings.tracing import otlp_endpoint, resource_attributes
+from kvorum.telemetry.tracing_options import SamplerName
 
 _NODE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIB = 1 << 20
@@ -56,6 +58,8 @@ ListenAddress = Annotated[str, AfterValidator(canonical_address)]
 PeerAddress = Annotated[str, AfterValidator(peer_address)]
 PeerAddresses = Annotated[tuple[PeerAddress, ...], NoDecode, BeforeValidator(_split_list)]
 NodeName = Annotated[str, AfterValidator(_node_id)]
+OtlpEndpoint = Annotated[str, AfterValidator(otlp_endpoint)]
+ResourceAttributes = Annotated[dict[str, str], NoDecode, BeforeValidator(resource_attributes)]
 
 
 class Settings(BaseSettings):
@@ -215,6 +219,28 @@ class Settings(BaseSettings):
     )
     log_format: Literal["auto", "human", "json"] = Field(
         "auto", description="auto: human on a terminal, JSON lines otherwise."
+    )
+
+    otel_exporter_otlp_endpoint: OtlpEndpoint = Field(
+        "",
+        description="Collector of traces (OTLP over gRPC); empty: nothing is traced. Headers, "
+        "certificates and a timeout are taken from the environment as OpenTelemetry names them.",
+        examples=["http://localhost:4317"],
+    )
+    otel_traces_sampler: SamplerName = Field(
+        "parentbased_traceidratio",
+        description="Which requests are traced; parentbased_…: as the client says, if it says so.",
+    )
+    otel_traces_sampler_arg: float = Field(
+        0.01, ge=0, le=1, description="Share of requests that the samplers by ratio take, 0 to 1."
+    )
+    otel_service_name: Annotated[str, BeforeValidator(_not_blank)] = Field(
+        "kvorum", description="What the nodes are called in traces."
+    )
+    otel_resource_attributes: ResourceAttributes = Field(
+        {},
+        description="What else traces tell of this node: name=value, separated by commas.",
+        examples=["deployment.environment.name=production"],
     )
 
     @field_validator("other_nodes")
