@@ -7,6 +7,7 @@ import httpx
 from kvorum.client.attempts import NoAnswer, Send
 from kvorum.client.call import Answer
 from kvorum.client.errors import InvalidRequest
+from kvorum.client.tracing import context_headers
 
 POOL = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=4.0)
 """Watches and waiting locks hold a connection each. A node closes idle ones after 5 s."""
@@ -29,7 +30,7 @@ def request_of(client: httpx.Client | httpx.AsyncClient, step: Send) -> httpx.Re
         return client.build_request(
             call.method,
             step.endpoint + call.target,
-            headers=list(call.header_list()),
+            headers=[*call.header_list(), *context_headers()],
             content=call.content,
             timeout=httpx.Timeout(step.total_s, connect=step.connect_s, pool=step.connect_s),
         )

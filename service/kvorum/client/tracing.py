@@ -1,9 +1,11 @@
 """A database client span per call (OpenTelemetry semantic conventions), if it is wanted.
 
-Neither keys nor values are ever recorded. Without a tracer provider nothing here is used, and
-the OpenTelemetry API is not even imported.
+Neither keys nor values are ever recorded. Whatever span is current when a request is sent, the
+node is told of it (W3C Trace Context), so that its own spans join the caller's trace. Without a
+tracer provider, and in a program that does not use OpenTelemetry, its API is not even imported.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -68,3 +70,16 @@ def _error_type(error: BaseException) -> str:
 def call_tracer(provider: "TracerProvider | None") -> CallTracer | None:
     """None unless there is a provider."""
     return None if provider is None else CallTracer(provider.get_tracer("kvorum.client"))
+
+
+def context_headers() -> tuple[tuple[str, str], ...]:
+    """``traceparent`` and ``tracestate`` of the current span; nothing without one."""
+    if "opentelemetry.trace" not in sys.modules:  # then nobody can have made a span
+        return ()
+    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415  # as above
+        TraceContextTextMapPropagator,
+    )
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return tuple(carrier.items())
