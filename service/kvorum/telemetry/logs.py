@@ -64,7 +64,9 @@ class HumanFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
         part = record.name.removeprefix("kvorum.")
-        fields = " ".join(f"{name}={_shown(value)}" for name, value in extra_fields(record).items())
+        extra = extra_fields(record)
+        extra.pop("span_id", None)  # the trace is enough to find it
+        fields = " ".join(f"{name}={_shown(value)}" for name, value in extra.items())
         message = (
             f"{record.getMessage():<{_MESSAGE_WIDTH}} {fields}" if fields else record.getMessage()
         )

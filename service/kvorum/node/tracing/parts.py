@@ -1,0 +1,102 @@
+"""The parts of a node that tell of sampled requests, in place of the plain ones."""
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Any
+
+from kvorum.mvcc.command import Stamp
+from kvorum.mvcc.outcome import Outcome
+from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.applier import Applier
+from kvorum.node.ports import LogStore
+from kvorum.node.proposals import Proposals
+from kvorum.node.reads import Reads, Waiter
+from kvorum.node.tracing.hub import NodeTracing
+from kvorum.raft.ready import ReadState
+from kvorum.raft.types import Entry, EntryId, HardState, Index, Ticket
+
+
+class TracedProposals(Proposals):
+    def __init__(self, tracing: NodeTracing, *arguments: Any) -> None:
+        """The others are those of :class:`Proposals`."""
+        super().__init__(*arguments)
+        self._tracing = tracing
+
+    def submit(self, request_id: str, command: bytes, weight: int = 1) -> "Future[Outcome]":
+        future = super().submit(request_id, command, weight)
+        self._tracing.writes.submitted(request_id, future)
+        return future
+
+    def take_batches(self, stamp: Stamp) -> list[tuple[Ticket, bytes]]:
+        batches = super().take_batches(stamp)
+        traces = self._tracing.writes
+        if traces.has_open:
+            for ticket, data in batches:
+                ids = [write.request_id for write in self._batches[ticket].writes]
+                traces.taken(ticket, ids, len(data))
+        return batches
+
+
+class TracedReads(Reads):
+    def __init__(self, tracing: NodeTracing, *arguments: Any) -> None:
+        """The others are those of :class:`Reads`."""
+        super().__init__(*arguments)
+        self._traces = tracing.reads
+
+    def submit(self, waiter: Waiter) -> None:
+        super().submit(waiter)
+        self._traces.submitted(waiter.future)
+
+    def take_ticket(self) -> Ticket | None:
+        former = self._asking
+        ticket = super().take_ticket()
+        if ticket is not None:
+            self._traces.asked(ticket, is_new=self._asking is not former)
+        return ticket
+
+    def on_read_state(self, state: ReadState) -> None:
+        asking = self._asking
+        super().on_read_state(state)
+        if asking is not None and self._asking is None and state.index is not None:
+            self._traces.confirmed(state.index)
+
+
+class TracedApplier(Applier):
+    def __init__(self, tracing: NodeTracing, machine: StateMachine, *arguments: Any) -> None:
+        """The others are those of :class:`Applier`."""
+        super().__init__(machine, *arguments)
+        self._tracing = tracing
+        tracing.entries.reached(self.applied)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        traces, spans = self._tracing.entries, self._tracing.spans
+        if traces.is_idle:
+            super().apply(entries)
+        else:
+            for entry in entries:
+                began_ns = spans.now_ns()
+                super().apply((entry,))
+                traces.applied(entry, began_ns, spans.now_ns())
+        traces.reached(self.applied)
+
+    def replace_state(self, machine: StateMachine) -> None:
+        super().replace_state(machine)
+        self._tracing.restored(self.applied)
+
+
+class TracedLog:
+    """A :class:`~kvorum.node.ports.LogStore` that tells of each sync."""
+
+    def __init__(self, tracing: NodeTracing, log: LogStore) -> None:
+        self._tracing = tracing
+        self._log = log
+
+    def append(
+        self, hard_state: HardState | None, entries: Sequence[Entry], base: EntryId | None = None
+    ) -> "Future[None]":
+        written = self._log.append(hard_state, entries, base)
+        self._tracing.saving(entries, written)
+        return written
+
+    def release(self, index: Index) -> "Future[None]":
+        return self._log.release(index)
