@@ -146,6 +146,7 @@ def restore_backup(
     backup_path: Path,
     data_dir: Path,
     *,
+    opener: Opener | None = None,
     node_id: str,
     address: str,
     members: Sequence[str],
@@ -161,14 +162,14 @@ def restore_backup(
     that a client may have seen is used twice: the new ones begin at the time of the restore in
     microseconds, which no cluster that was restored earlier can have reached unless it made
     more than a million revisions a second ever since; and at least ``bump_revision`` above the
-    backup's, whatever the clock says. Raises DataDirectoryError, SnapshotDamaged, OSError of
-    ``backup_path``.
+    backup's, whatever the clock says. The backup is read through ``opener``, or else ``fs``. Raises
+    DataDirectoryError, SnapshotDamaged, OSError of ``backup_path``.
     """
     try:
         refuse_occupied(fs, data_dir)  # before anything takes long
     except OSError as cause:
         raise DataDirectoryError(f"{data_dir}: {cause.strerror}") from cause
-    backup = load_backup(fs, backup_path, progress)
+    backup = load_backup(opener or fs, backup_path, progress)
     machine, former_revision = backup.machine, backup.machine.revision
     revision = max(former_revision + bump_revision, restore_id.time_us)
     if revision > REVISION_MAX:

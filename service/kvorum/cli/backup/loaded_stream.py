@@ -4,7 +4,6 @@ So what is kept is what was loaded, nothing has to be stored meanwhile, and the 
 reached when every block, their order and the hash of the whole state were right.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from kvorum.app.restoring import Loading
 from kvorum.cli.data.progress import Progress
+from kvorum.cli.passing import Passing
 from kvorum.errors import SnapshotDamaged
 from kvorum.mvcc.snapshot import decode_head
 
@@ -30,47 +30,6 @@ class Content(Struct, frozen=True):
     leases: int
 
 
-class _Passing:
-    """The reader for :class:`SnapshotScan`: forward only, over bytes that come in parts."""
-
-    def __init__(self, parts: Iterator[bytes], size_bytes: int) -> None:
-        self._parts = parts
-        self._size_bytes = size_bytes
-        self._held = bytearray()  # what the scan may still ask for
-        self._offset = 0  # of the first byte held
-        self.passed = bytearray()  # what came in, for whoever keeps it
-        self.digest = hashlib.sha256()
-
-    def open_to_read(self, _path: Path) -> "_Passing":
-        return self
-
-    def size_bytes(self) -> int:
-        return self._size_bytes
-
-    def read(self, offset: int, size_bytes: int) -> bytes:
-        assert offset >= self._offset, "a scan never goes back"
-        del self._held[: offset - self._offset]
-        self._offset = offset
-        while len(self._held) < size_bytes and self._take():
-            pass
-        return bytes(self._held[:size_bytes])
-
-    def _take(self) -> bool:
-        part = next(self._parts, b"")
-        self._held += part
-        self.passed += part
-        self.digest.update(part)
-        return bool(part)
-
-    def drain(self) -> None:
-        """To the end, where a download says whether it was whole."""
-        while self._take():
-            pass
-
-    def close(self) -> None:
-        """Whoever opened the download closes it."""
-
-
 class LoadedStream:
     """What is to be kept, from ``read``; ``revision`` is known at once, ``content`` at the end.
 
@@ -81,7 +40,7 @@ class LoadedStream:
         """``name`` is for messages; ``size_bytes`` is what the sender announced."""
         self._name = name
         self._tell = tell
-        self._passing = _Passing(parts, size_bytes)
+        self._passing = Passing(parts, size_bytes)
         self._loading = Loading(self._passing, Path(name))
         self._content: Content | None = None
         self.revision = self._first_block()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from kvorum.cli.backup.aftermath import Aftermath
 from kvorum.cli.backup.directory import Directory
@@ -36,7 +37,14 @@ class Report(Struct, frozen=True, rename="camel"):
     name: str
     location: str
     time: str
-    content: Content
+    size_bytes: int
+    sha256: str
+    cluster_id: str
+    index: int
+    revision: int
+    keys: int
+    leases: int
+    read_back: bool
     recorded: bool
     removed: Sequence[str]
     kept: int | None
@@ -56,14 +64,15 @@ def run_backup(client: Client, arguments: Namespace, console: Console) -> int:
         recorded = aftermath.record(client, content, began)
         kept = None if arguments.keep is None else aftermath.remove_surplus(arguments.keep)
     report = Report(
-        name,
-        place.shown(name),
-        began.isoformat(),
-        content,
-        recorded,
-        tuple(aftermath.removed),
-        kept,
-        tuple(aftermath.warnings),
+        name=name,
+        location=place.shown(name),
+        time=began.isoformat(),
+        **asdict(content),
+        read_back=arguments.read_back,
+        recorded=recorded,
+        removed=tuple(aftermath.removed),
+        kept=kept,
+        warnings=tuple(aftermath.warnings),
     )
     for warning in report.warnings:
         console.warn(f"kvorum: {warning}")
@@ -95,14 +104,14 @@ def _keep(
             f"{head.endpoint} does not tell how long the backup is: ask a node itself, not a "
             "proxy that leaves Content-Length out",
         )
+    size_bytes = head.size_bytes
     try:
         with (
-            progress(console, "downloading and loading", head.size_bytes) as tell,
-            LoadedStream(head.name or "the backup", backup, head.size_bytes, tell) as stream,
-            progress(console, "reading back", head.size_bytes) as tell_back,
+            progress(console, "backing up and reading back", 2 * size_bytes) as tell,
+            LoadedStream(head.name or "the backup", backup, size_bytes, tell) as stream,
         ):
             name = names.finished(began, stream.revision)
-            return name, place.keep(stream, name, tell_back)
+            return name, place.keep(stream, name, lambda done: tell(size_bytes + done))
     except SnapshotDamaged as damage:
         raise CommandFailed(
             Exit.FAILED, f"what came from {head.endpoint} is not sound: {damage}"
@@ -114,9 +123,9 @@ def _shown(report: Report, output: str | None) -> str:
         return json_block(report)
     if output == "raw":
         return report.location
-    content = report.content
+    proof = "read back" if report.read_back else "size and checksum are right there"
     kept = (
-        f"{report.location}: {size_text(content.size_bytes)}, {content.keys} keys at revision "
-        f"{content.revision} of cluster {content.cluster_id}; loaded, kept and read back"
+        f"{report.location}: {size_text(report.size_bytes)}, {report.keys} keys at revision "
+        f"{report.revision} of cluster {report.cluster_id}; loaded, kept, {proof}"
     )
     return "\n".join([kept, *(f"removed {name}" for name in report.removed)])

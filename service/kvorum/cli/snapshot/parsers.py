@@ -6,6 +6,7 @@ from pathlib import Path
 from kvorum.app.restore_id import RestoreId, parse_restore_id
 from kvorum.cli.asking import asking_options
 from kvorum.cli.commands import Commands, add_command
+from kvorum.cli.object_store.location import S3Location, is_s3, parse_location
 
 SNAPSHOT = """\
 Back up a whole cluster into one file while it runs, and make a new cluster of such a file.
@@ -35,6 +36,7 @@ is damaged.
 examples:
   kvorum snapshot status kvorum.snapshot
   kvorum snapshot status kvorum.snapshot -o json
+  kvorum snapshot status s3://backups/kvorum-20261123T030000Z-r1234.snapshot
 """
 
 RESTORE = """\
@@ -53,6 +55,8 @@ examples:
   kvorum snapshot restore kvorum.snapshot --self-id Node-1 --self-address a:8001 \\
       --other-nodes b:8001,c:8001 --data-dir /var/lib/kvorum
 """
+
+_FILE = "a backup, or s3://bucket/path/NAME (see `kvorum backup --help` for its environment)"
 
 BUMP = 1_000_000_000
 BUMP_MAX = 10**15
@@ -79,7 +83,7 @@ def add_parsers(commands: Commands) -> None:
         STATUS,
         run="kvorum.cli.snapshot.looking:run_status",
     )
-    status.add_argument("file", type=Path, metavar="FILE", help="a backup")
+    status.add_argument("file", type=_backup, metavar="FILE", help=_FILE)
     _add_output(status)
     _add_restore(ones)
 
@@ -92,7 +96,7 @@ def _add_restore(ones: Commands) -> None:
         RESTORE,
         run="kvorum.cli.snapshot.restoring:run_restore",
     )
-    restore.add_argument("file", type=Path, metavar="FILE", help="a backup")
+    restore.add_argument("file", type=_backup, metavar="FILE", help=_FILE)
     restore.add_argument("--env-file", type=Path, metavar="FILE", help="settings of the node")
     restore.add_argument("--data-dir", type=Path, metavar="DIR", help="DATA_DIR of the node")
     restore.add_argument("--self-id", metavar="NAME", help="SELF_ID of the node")
@@ -121,6 +125,18 @@ def _add_output(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", choices=("json", "table"), default=SUPPRESS, help="default: table"
     )
+
+
+def _backup(text: str) -> Path | S3Location:
+    if not is_s3(text):
+        return Path(text)
+    try:
+        location = parse_location(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
+    if not location.path:
+        raise ArgumentTypeError(f"{text!r} names no object, as s3://bucket/path/NAME does")
+    return location
 
 
 def _bump(text: str) -> int:

@@ -6,16 +6,17 @@ import shlex
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from pathlib import Path
 
 from kvorum.app.restore_id import RestoreId, new_restore_id
 from kvorum.app.restoring import Restored, restore_backup
 from kvorum.cli.console import Console
 from kvorum.cli.data.progress import progress
 from kvorum.cli.exits import Exit
+from kvorum.cli.failed import CommandFailed, tell_failure
 from kvorum.cli.output import json_block
 from kvorum.cli.serve import node_settings
 from kvorum.cli.snapshot.parsers import BUMP
+from kvorum.cli.snapshot.source import Source, source_of
 from kvorum.errors import ConfigurationError, DataDirectoryError, SnapshotDamaged
 from kvorum.settings import Settings
 from kvorum.storage.fs import FileSystem, OsFileSystem
@@ -46,15 +47,19 @@ def run_restore(arguments: Namespace, console: Console) -> int:
             "for the other nodes of that one restore. To restore the backup once more, leave "
             "--restore-id out on the first node, or revisions repeat"
         )
-    return restore(
-        OsFileSystem(),
-        arguments.file,
-        settings,
-        bump_revision=arguments.bump_revision,
-        restore_id=restore_id,
-        as_json=arguments.output == "json",
-        console=console,
-    )
+    as_json = arguments.output == "json"
+    try:
+        return restore(
+            OsFileSystem(),
+            source_of(arguments.file, os.environ),
+            settings,
+            bump_revision=arguments.bump_revision,
+            restore_id=restore_id,
+            as_json=as_json,
+            console=console,
+        )
+    except CommandFailed as failure:
+        return tell_failure(failure, console, as_json=as_json)
 
 
 def _new_restore_id(now_us: int) -> RestoreId:
@@ -75,7 +80,7 @@ def _environ(arguments: Namespace, environ: Mapping[str, str]) -> dict[str, str]
 
 def restore(
     fs: FileSystem,
-    backup: Path,
+    backup: Source,
     settings: Settings,
     *,
     bump_revision: int,
@@ -88,8 +93,9 @@ def restore(
         with progress(console, "loading", 100) as tell:
             restored = restore_backup(
                 fs,
-                backup,
+                backup.path,
                 settings.data_dir,
+                opener=backup.opener,
                 node_id=settings.self_id,
                 address=settings.self_address,
                 members=settings.members,
@@ -103,7 +109,7 @@ def restore(
         console.warn(f"kvorum: {error}")
         return Exit.FAILED
     except OSError as error:
-        console.warn(f"kvorum: {backup} cannot be read: {error.strerror}")
+        console.warn(f"kvorum: {backup.shown} cannot be read: {error.strerror}")
         return Exit.FAILED
     if restored.revision > restore_id.time_us:
         console.warn(
@@ -114,15 +120,15 @@ def restore(
     console.say(
         json_block(_fields(restored, settings))
         if as_json
-        else _words(restored, settings, _command(backup, bump_revision, restore_id))
+        else _words(restored, settings, _command(backup.shown, bump_revision, restore_id))
     )
     return Exit.DONE
 
 
-def _command(backup: Path, bump_revision: int, restore_id: RestoreId) -> str:
+def _command(backup: str, bump_revision: int, restore_id: RestoreId) -> str:
     """For each further node, but for its own settings."""
     bump = [] if bump_revision == BUMP else ["--bump-revision", str(bump_revision)]
-    words = ["kvorum", "snapshot", "restore", str(backup), *bump, "--restore-id", restore_id.text]
+    words = ["kvorum", "snapshot", "restore", backup, *bump, "--restore-id", restore_id.text]
     return shlex.join(words)
 
 
