@@ -52,7 +52,8 @@ def run(settings: Settings) -> int:
     """Run one node until SIGTERM or SIGINT; the process's exit code.
 
     A new node that the cluster knows under another id than its address begins again as that
-    one; so does one that was removed and whose address was added anew. Raises :class:`~kvorum.errors.StartError` if the node must not start.
+    one; so does one that was removed and whose address was added anew. Raises
+    :class:`~kvorum.errors.StartError` if the node must not start.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Otherwise every counter has a second series, with the time when it was made.

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from kvorum.errors import DataDirectoryError, SnapshotDamaged
 from kvorum.raft.membership import address_of
 from kvorum.raft.types import NodeId
+from kvorum.storage import former
 from kvorum.storage.fs import TEMPORARY_SUFFIX, File, FileSystem
 from kvorum.storage.identity import (
     FORMAT_VERSION,
@@ -99,6 +100,20 @@ class DataDirectory:
             raise _unusable(self.path, cause) from cause
         self.identity = identity
 
+    def begin_anew(self, member_id: str, uid: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """The member that lived here was removed for good; a new one lives at its address.
+
+        What the former one had is put aside (:mod:`kvorum.storage.former`). Raises
+        DataDirectoryError.
+        """
+        new = replace(self.identity, member_id=member_id, uid=uid, members=())
+        try:
+            self.identity = former.begin_anew(
+                self._fs, self.path, self.identity, new, segment_bytes=segment_bytes
+            )
+        except OSError as cause:
+            raise _unusable(self.path, cause) from cause
+
     def close(self) -> None:
         """Release the lock."""
         self._lock.close()
@@ -130,6 +145,8 @@ def _settle(fs: FileSystem, path: Path, given: Identity, segment_bytes: int) -> 
         return upgraded
     refuse_unfinished(path, recorded)
     _check_address(path, (address_of(NodeId(recorded.member_id)),), given)
+    if recorded.putting_aside is not None:
+        return former.finish_beginning(fs, path, recorded, segment_bytes=segment_bytes)
     if recorded.rescue is None:
         return recorded
     try:

@@ -64,5 +64,8 @@ class DryRun:
     def make_directory(self, path: Path) -> None:
         """Claimed."""
 
+    def remove_directory(self, path: Path) -> None:
+        """Claimed."""
+
     def sync_directory(self, path: Path) -> None:
         """Claimed."""

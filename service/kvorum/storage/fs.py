@@ -79,7 +79,9 @@ class FileSystem(Opener, Protocol):
         """The whole file."""
         ...
 
-    def names(self, directory: Path) -> list[str]: ...
+    def names(self, directory: Path) -> list[str]:
+        """Of files and directories."""
+        ...
 
     def exists(self, path: Path) -> bool: ...
 
@@ -91,6 +93,10 @@ class FileSystem(Opener, Protocol):
 
     def make_directory(self, path: Path) -> None:
         """Create one directory, for this user only."""
+        ...
+
+    def remove_directory(self, path: Path) -> None:
+        """An empty one."""
         ...
 
     def sync_directory(self, path: Path) -> None:
@@ -201,6 +207,9 @@ class OsFileSystem:
 
     def make_directory(self, path: Path) -> None:
         os.mkdir(path, 0o700)
+
+    def remove_directory(self, path: Path) -> None:
+        os.rmdir(path)
 
     def sync_directory(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

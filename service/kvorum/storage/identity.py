@@ -20,6 +20,16 @@ class Rescue(Struct, frozen=True, gc=False):
     index: int
 
 
+class PutAside(Struct, frozen=True, gc=False):
+    """The directory held the data of the member ``member_id``, which are put aside.
+
+    ``is_done``: what is in the log's place is not theirs any more.
+    """
+
+    member_id: str
+    is_done: bool = False
+
+
 class Identity(
     Struct, frozen=True, gc=False, omit_defaults=True, rename={"format_version": "format"}
 ):
@@ -28,7 +38,8 @@ class Identity(
     ``member_id`` is its name in the log, ``uid`` that of this very directory, so that one
     made anew in its place is told from it. ``members`` are those of the cluster's first
     start, none if this node joined a cluster that existed. ``rescue`` is being carried out;
-    ``restoring``: of a backup, and nothing in the directory counts yet.
+    ``restoring``: of a backup, and nothing in the directory counts yet. ``putting_aside`` what
+    the directory held for a former member is being carried out as well.
     """
 
     format_version: int
@@ -39,6 +50,7 @@ class Identity(
     members: tuple[str, ...]
     rescue: Rescue | None = None
     restoring: bool = False
+    putting_aside: PutAside | None = None
 
 
 class FormerIdentity(Struct, frozen=True, gc=False):

@@ -102,6 +102,11 @@ def _rescue(fs: FileSystem, path: Path, cluster_id: str, uid: str) -> RescueRepo
             "again, and then try again"
         )
     refuse_unfinished(path, identity)
+    if identity.putting_aside is not None:
+        raise DataDirectoryError(
+            f"{path} was about to begin anew as {identity.member_id}. Start its node to finish "
+            f"that; the data that were there are in former-{identity.putting_aside.member_id}"
+        )
     survey = _Survey(fs, path, identity)
     if identity.rescue is None and identity.cluster_id != cluster_id:
         identity = survey.begin(cluster_id, uid)

@@ -5,6 +5,7 @@ sectors, in any order until a sync returns, and names that are durable only once
 directory was synced.
 """
 
+import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from kvorum.storage.record import SECTOR_BYTES
 Fault = Callable[[str, Path], None]
 """``f(operation, path)`` is called before each operation; what it raises is the outcome.
 
-Operations: allocate write read sync create open lock rename remove mkdir sync_directory.
+Operations: allocate write read sync create open lock rename remove mkdir rmdir
+sync_directory.
 A durable write calls it twice, with "write" and with "sync"; "read" is a part of a file
 through a ``Reader``, not a whole one.
 """
@@ -190,7 +192,8 @@ class MemoryFileSystem:
         return bytes(self._existing(path).data)
 
     def names(self, directory: Path) -> list[str]:
-        return [path.name for path in self._files if path.parent == directory]
+        paths = (*self._files, *self._directories)
+        return [path.name for path in paths if path.parent == directory and path != directory]
 
     def exists(self, path: Path) -> bool:
         return path in self._files or path in self._directories
@@ -210,6 +213,14 @@ class MemoryFileSystem:
     def make_directory(self, path: Path) -> None:
         self.fault("mkdir", path)
         self._directories.add(path)
+
+    def remove_directory(self, path: Path) -> None:
+        self.fault("rmdir", path)
+        if path not in self._directories:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        if self.names(path):
+            raise OSError(errno.ENOTEMPTY, "Directory not empty", str(path))
+        self._directories.discard(path)
 
     def sync_directory(self, path: Path) -> None:
         self.fault("sync_directory", path)

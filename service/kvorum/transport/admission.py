@@ -3,7 +3,8 @@
 A member's votes and acknowledgements are promises that only its disk remembers (§3.8). So an
 id belongs for ever to the data directory (``uid``) that introduced itself with it in the log.
 Who comes back empty-handed is not let in as the old member, but replaced by a new one; who
-was removed stays out. An empty data directory is only given an id that never voted.
+was removed stays out, and may begin anew if its address was added again. An empty data
+directory is only given an id that never voted.
 """
 
 from kvorum.raft.membership import address_of
@@ -115,10 +116,7 @@ class Admission:
             return "the caller has yet to hear that the one replaced the other"
         if self._is_virgin:
             return "it takes another id as soon as the cluster has decided upon it"
-        return (
-            f"if {own} was replaced, stop it, empty its DATA_DIR and start it again; if it was "
-            "removed, stop it"
-        )
+        return f"if {own} was removed, it begins anew as that one when a member tells it so"
 
     def judge_member(self, hello: Hello) -> Refusal | None:
         """Whether the caller is a member, or may be one of whom this node has not heard yet."""
@@ -135,12 +133,33 @@ class Admission:
 
     def _removed(self, hello: Hello) -> Refusal:
         standing = self._standing
+        removed = (
+            f"{name(hello)} was removed from the cluster: member {hello.member} is not among "
+            f"{', '.join(standing.members)}, the members since entry {standing.index}"
+        )
+        member = standing.at(hello.sender_address)
+        if member is not None and self._disks.is_vacant(member):
+            return self._added_anew(removed, member)
         return Refusal(
             RefusalKind.REMOVED,
-            f"{name(hello)} was removed from the cluster: member {hello.member} is not among "
-            f"{', '.join(standing.members)}, the members since entry {standing.index}. Stop it; "
-            "or, to take it in again, empty its DATA_DIR, and before it starts run "
+            f"{removed}. Stop it; or, to take it in again, run "
             f"`kvorum member add {hello.sender_address}`",
+        )
+
+    def _added_anew(self, removed: str, member: NodeId) -> Refusal:
+        """The caller may begin anew as ``member``, which is as safe as an empty directory.
+
+        Its own id is out of a membership that is decided, and never comes back: nobody will ask
+        for what it promised under it (§3.8). The other id belongs to a learner that never voted
+        and that no data directory has introduced itself with; it can only be younger than the
+        removal, since there is one member at an address.
+        """
+        return Refusal(
+            RefusalKind.REMOVED,
+            f"{removed}. Its address was added anew, as member {member}: the node there puts its "
+            "data aside and begins anew by itself; a release that cannot has to be stopped, and "
+            "started with an empty DATA_DIR",
+            assigned=member,
         )
 
     def _stranger(self, hello: Hello) -> Refusal:

@@ -1,9 +1,10 @@
 """What follows for this node from how others answer it."""
 
 from kvorum.raft.membership import address_of
-from kvorum.raft.types import NodeId
+from kvorum.raft.types import Index, NodeId
+from kvorum.transport.admission import is_successor
 from kvorum.transport.disks import Disks
-from kvorum.transport.identity import Registrar
+from kvorum.transport.identity import Registrar, generation
 from kvorum.transport.introduction import (
     REASON_CHARACTERS_MAX,
     Assignment,
@@ -43,7 +44,7 @@ class Consequences:
             case RefusalKind.OTHER_CLUSTER if is_virgin and not reply.virgin:
                 self._yield_to(peer, reply)
             case RefusalKind.REMOVED if is_ours and not is_virgin:
-                self._registrar.on_removed(shown(reply.reason, REASON_CHARACTERS_MAX))
+                self._leave(reply)
 
     def _yield_to(self, peer: NodeId, reply: HelloReply) -> None:
         """A cluster lives where this node's own was to be: a second one must not form there.
@@ -62,13 +63,25 @@ class Consequences:
         )
 
     def _take(self, reply: HelloReply) -> None:
-        try:
-            assigned = member_id(reply.assigned)
-        except MalformedMessage:
+        assigned, own = _assigned(reply), self._options
+        if assigned is None:
             return  # the refusal is told anyway
-        own = self._options
         if address_of(assigned) == own.self_address and assigned != own.member_id:
             self._registrar.on_assigned(Assignment(assigned, reply.cluster_id))
+
+    def _leave(self, reply: HelloReply) -> None:
+        """Removed for good; and added anew, perhaps: see :meth:`Admission._added_anew`."""
+        own, assigned = self._options.member_id, _assigned(reply)
+        if assigned is None or not is_successor(assigned, own):
+            self._registrar.on_removed(shown(reply.reason, REASON_CHARACTERS_MAX))
+        elif not self._outlives(generation(assigned)):
+            assignment = Assignment(assigned, reply.cluster_id, begins_anew=True)
+            self._registrar.on_assigned(assignment)
+
+    def _outlives(self, index: Index) -> bool:
+        """By its own log this node still is a member behind the entry ``index``."""
+        standing = self._standing
+        return self._options.member_id in standing.members and standing.index > index
 
     def _shows_lost_disk(self, peer: NodeId, reply: HelloReply, *, is_ours: bool) -> bool:
         """Where ``peer`` should be is a virgin node that was meant for this cluster.
@@ -80,3 +93,11 @@ class Consequences:
             return False
         knows_us = self._options.self_address in map(address_of, map(NodeId, reply.members))
         return (is_ours or knows_us) and self._disks.is_other(peer, reply.uid)
+
+
+def _assigned(reply: HelloReply) -> NodeId | None:
+    """The id that the caller has to take, if the answer names one."""
+    try:
+        return member_id(reply.assigned)
+    except MalformedMessage:
+        return None

@@ -76,7 +76,7 @@ class RefusalKind(StrEnum):
 
 
 class Refusal(Struct, frozen=True):
-    """``assigned``: with ASSIGNED and RENAMED, the id to be taken."""
+    """``assigned``: with ASSIGNED, RENAMED and (if there is one) REMOVED, the id to be taken."""
 
     kind: RefusalKind
     text: str
@@ -84,10 +84,14 @@ class Refusal(Struct, frozen=True):
 
 
 class Assignment(Struct, frozen=True):
-    """The id that the cluster ``cluster_id`` gave to the node at this node's address."""
+    """The id that the cluster ``cluster_id`` gave to the node at this node's address.
+
+    ``begins_anew``: what the node has belongs to a former member, which was removed for good.
+    """
 
     member_id: NodeId
     cluster_id: str
+    begins_anew: bool = False
 
 
 def shown(text: str, characters_max: int = SHOWN_CHARACTERS_MAX) -> str:

@@ -263,7 +263,7 @@ def test_who_is_looked_for_in_vain_says_what_to_do() -> None:
     one = member_one(members=(*FIRST, TWO_1E), index=0x1E, commit=0x1D)
     hello = one.hello(TWO_1E)
     assert "as soon as the cluster has decided" in fresh(TWO).answer(hello).reason
-    assert f"if {TWO} was replaced, stop it, empty" in Party(TWO).answer(hello).reason
+    assert f"if {TWO} was removed, it begins anew" in Party(TWO).answer(hello).reason
 
 
 # --- lost disks ------------------------------------------------------------------------
@@ -409,6 +409,63 @@ def test_a_removed_node_is_told() -> None:
     (why,) = two.registrar.removed
     assert f"member {TWO} is not among {ONE}, {THREE}, the members since entry 32" in why
     assert f"`kvorum member add {TWO}`" in why
+
+
+READDED = (ONE, THREE, TWO_1E)
+
+
+def test_a_removed_node_whose_address_was_added_again_begins_anew() -> None:
+    two = Party(TWO, commit=0x0F)
+    refusal = dial(two, member_one(members=READDED, index=0x1E))
+    assert refusal is not None
+    assert refusal.kind == RefusalKind.REMOVED
+    assert f"added anew, as member {TWO_1E}" in refusal.text
+    assert two.registrar.assigned == [Assignment(TWO_1E, "cluster-a", begins_anew=True)]
+    assert not two.registrar.removed
+
+
+@pytest.mark.parametrize(
+    ("what", "one"),
+    [
+        ("not yet decided", {"members": READDED, "index": 0x1E, "commit": 0x1D}),
+        ("a voter", {"members": READDED, "index": 0x1E, "voters": (TWO_1E,)}),
+        (
+            "somebody introduced himself with it",
+            {"members": READDED, "index": 0x1E, "uids": KNOWN | {TWO_1E: "uid-other"}},
+        ),
+        (
+            "somebody is about to",
+            {"members": READDED, "index": 0x1E, "undecided": {TWO_1E: ["uid-other"]}},
+        ),
+        ("the removal is under way", {"members": (*FIRST, TWO_1E), "index": 0x1E}),
+        ("this node is behind", {"members": READDED, "index": 0x1E, "caught_up": False}),
+        ("another cluster", {"members": READDED, "index": 0x1E, "cluster_id": "cluster-b"}),
+    ],
+)
+def test_no_other_removed_node_does(what: str, one: dict[str, object]) -> None:
+    undecided, caught_up = one.pop("undecided", {}), one.pop("caught_up", True)
+    judge, two = member_one(**one), Party(TWO, commit=0x0F)
+    judge.registrar.undecided.update(undecided)  # type: ignore[call-overload]  # as written above
+    judge.registrar.caught_up = bool(caught_up)
+    dial(two, judge)
+    assert two.registrar.assigned == [], what
+
+
+@pytest.mark.parametrize("assigned", ["", TWO, FOUR_17, "localhost:8002#f", "nonsense#"])
+def test_only_a_later_id_at_its_own_address_makes_a_node_begin_anew(assigned: str) -> None:
+    """Whatever a peer says; without one it has only been removed."""
+    two = Party(NodeId(f"{TWO}#10"), members=(ONE, THREE), index=0x17, commit=0x17)
+    reply = member_one(members=READDED, index=0x1E).answer(two.hello(ONE))
+    two.handshake.conclude(ONE, msgspec.structs.replace(reply, assigned=assigned))
+    assert two.registrar.assigned == []
+    assert two.registrar.removed
+
+
+def test_who_knows_itself_for_a_member_behind_that_entry_does_not() -> None:
+    two = Party(TWO, members=FIRST, index=0x1F, commit=0x1F)
+    reply = member_one(members=READDED, index=0x1E).answer(Party(TWO).hello(ONE))
+    two.handshake.conclude(ONE, reply)
+    assert (two.registrar.assigned, two.registrar.removed) == ([], [])
 
 
 def test_a_caller_that_was_virgin_once_is_removed_like_any_other() -> None:
