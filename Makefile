@@ -52,15 +52,17 @@ check: setup programs ## lint, types, layers, size budget, generated files
 	$(BIN)/python tools/generate_proto.py --check
 	$(BIN)/python tools/generate_openapi.py --check
 	$(BIN)/python tools/generate_client.py --check
+	$(BIN)/python tools/generate_metrics.py --check
 
 fix: setup generate ## mend what can be mended: lint, format, generated files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: setup ## write the protobuf code and the OpenAPI documents anew
+generate: setup ## write the protobuf code, the OpenAPI documents and the list of metrics anew
 	$(BIN)/python tools/generate_proto.py
 	$(BIN)/python tools/generate_openapi.py
 	$(BIN)/python tools/generate_client.py
+	$(BIN)/python tools/generate_metrics.py
 
 lock: setup ## resolve requirements*.lock anew from pyproject.toml
 	$(BIN)/python tools/lock.py

@@ -23,6 +23,8 @@ class LoopLag(Topic):
     ends between two of them goes unseen.
     """
 
+    title = "The event loop"
+
     def __init__(
         self,
         registry: CollectorRegistry,

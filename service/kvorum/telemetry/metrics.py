@@ -20,6 +20,7 @@ from kvorum.telemetry.process_metrics import GcPauses, ProcessMetrics
 from kvorum.telemetry.raft_metrics import RaftMetrics
 from kvorum.telemetry.replication_metrics import ReplicationMetrics
 from kvorum.telemetry.rest_metrics import RestMetrics
+from kvorum.telemetry.span_metrics import SpanMetrics
 from kvorum.telemetry.state_metrics import StateMetrics
 from kvorum.telemetry.store_metrics import StoreMetrics
 from kvorum.telemetry.watch_metrics import WatchMetrics
@@ -53,6 +54,7 @@ class ServiceMetrics:
         self.peers = PeerMetrics(registry)
         self.rest = RestMetrics(registry)
         self.grpc = GrpcMetrics(registry)
+        self.spans = SpanMetrics(registry)
         self.loop_lag = LoopLag(registry)
         self.gc_pauses = GcPauses(registry)
         self.process = ProcessMetrics(registry, version=version)
@@ -60,5 +62,5 @@ class ServiceMetrics:
     @property
     def topics(self) -> tuple[Topic, ...]:
         """In the order in which people should read them."""
-        others = self.disk, self.peers, self.rest, self.grpc
+        others = self.disk, self.peers, self.rest, self.grpc, self.spans
         return *self.member.topics, *others, self.loop_lag, self.gc_pauses, self.process

@@ -39,7 +39,8 @@ class RestMetrics(Topic):
                 "kvorum_http_requests_total",
                 "counter",
                 "HTTP requests answered, by route template, method and status. 503: no leader, "
-                "or overload; other 5xx are never normal.",
+                "or this node stops; 504: the outcome is unknown; 507: the store is full; 429: "
+                "overload. 500 is never normal: the log has it.",
                 (_ROUTE, _METHOD, _STATUS),
             ),
             self._counts,

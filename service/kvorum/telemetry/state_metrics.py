@@ -28,7 +28,8 @@ class StateMetrics(Topic):
         self._mismatches = self.counter(
             "kvorum_state_mismatches_total",
             "Nodes found to hold another state than the others at the same entry; 0 in health. "
-            "Whoever differs stops serving: keep its data and give it an empty directory.",
+            "Whoever differs from a majority stops serving: stop it, keep its data for those who "
+            "look into it, and start it with an empty directory.",
         )
         self._stalls = self.counters(
             "kvorum_stalls_total",
