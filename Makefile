@@ -9,6 +9,7 @@ export PYTHON
 # No help text: a part of other targets.
 .PHONY: programs
 
+.PHONY: image image-test kind kind-down
 .PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore mutants
 
 help: ## show this help
@@ -40,6 +41,18 @@ chaos: setup ## five real processes under every fault for TIME=300 seconds (as r
 sim: setup ## simulate clusters of ever new seeds until one fails (SEED=7 tells the story of one)
 	@$(BIN)/python -m kvorum.testing.simulate $(if $(SEED),--seed=$(SEED)) $(ARGS)
 
+image: ## build the container image with docker, podman or buildah (IMAGE=name:tag)
+	@deploy/image/build.sh $(BUILD)
+
+image-test: setup ## build the image on a fresh Debian and run three nodes of it (as root; minutes)
+	@$(BIN)/python -m tests.deploy.image.real $(BUILD)
+
+kind: ## three nodes with Prometheus and Grafana on Kubernetes in Docker (kind)
+	@deploy/kind/up.sh
+
+kind-down: ## remove what `make kind` made
+	@deploy/kind/down.sh
+
 mutants: setup ## plant bugs in the code one by one, and see that each is found (MUTANTS="name name" for some)
 	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
@@ -52,6 +65,7 @@ check: setup programs ## lint, types, layers, size budget, generated files
 	$(BIN)/python tools/generate_proto.py --check
 	$(BIN)/python tools/generate_openapi.py --check
 	$(BIN)/python tools/generate_client.py --check
+	$(BIN)/python tools/generate_chart_docs.py --check
 	$(BIN)/python tools/generate_metrics.py --check
 
 fix: setup generate ## mend what can be mended: lint, format, generated files
@@ -62,6 +76,7 @@ generate: setup ## write the protobuf code, the OpenAPI documents and the list o
 	$(BIN)/python tools/generate_proto.py
 	$(BIN)/python tools/generate_openapi.py
 	$(BIN)/python tools/generate_client.py
+	$(BIN)/python tools/generate_chart_docs.py
 	$(BIN)/python tools/generate_metrics.py
 
 lock: setup ## resolve requirements*.lock anew from pyproject.toml
