@@ -12,10 +12,12 @@ from kvorum.node.member import Member, Ports
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import LogStore, SnapshotStore
 from kvorum.node.samples import show_member
+from kvorum.node.tracing.hub import NodeTracing
 from kvorum.node.watching import Watch
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Index, NodeId
 from kvorum.telemetry.metrics import ServiceMetrics
+from kvorum.telemetry.spans import Spans
 from kvorum.transport.introduction import Assignment
 from kvorum.transport.options import TransportOptions
 from kvorum.transport.transport import Transport
@@ -36,13 +38,15 @@ class Node:
         snapshots: SnapshotStore,
         metrics: ServiceMetrics,
         assigned: Callable[[Assignment], None],
+        spans: Spans | None = None,
     ) -> None:
         """Create it inside the event loop that runs it.
 
         ``assigned`` is called when the cluster gave this node, which has nothing (yet, or any
-        more), another id: it must start anew under that.
+        more), another id: it must start anew under that. ``spans``: without, nothing is traced.
         """
         self._assigned = assigned
+        tracing = None if spans is None else NodeTracing(spans, self._name_of)
         self.transport = Transport(
             transport_options,
             self._deliver,
@@ -50,6 +54,7 @@ class Node:
             self._open_watch,
             observer=metrics.peers,
             calls=metrics.grpc,
+            traces=tracing,
         )
         self.member = Member(
             options,
@@ -61,6 +66,7 @@ class Node:
                 clock=SystemClock(),
                 random_ticks=SystemRandom().randint,
                 name_of=self._name_of,
+                tracing=tracing,
             ),
             metrics.member,
         )

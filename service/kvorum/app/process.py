@@ -11,6 +11,7 @@ from asyncio import Event, Task, TaskGroup
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import uvloop
 from prometheus_client import CollectorRegistry, disable_created_metrics
@@ -19,10 +20,12 @@ from kvorum.app.disk import DiskWatch
 from kvorum.app.identity import bootstrap_cluster_id
 from kvorum.app.node import Node
 from kvorum.app.options import node_options, rest_options, transport_options
+from kvorum.app.tracing import open_tracing
 from kvorum.app.web import WebServer, allow_descriptors, bind, web_server
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.loading import Origin, load_state, origin_of
 from kvorum.rest.app import create_app
+from kvorum.rest.tracing import TracedApp
 from kvorum.settings import Settings, split_address
 from kvorum.storage.data_dir import DataDirectory
 from kvorum.storage.fs import OsFileSystem
@@ -30,6 +33,9 @@ from kvorum.storage.opening import Storage, open_storage
 from kvorum.storage.worker import ThreadWorker
 from kvorum.telemetry.metrics import ServiceMetrics
 from kvorum.transport.introduction import Assignment
+
+if TYPE_CHECKING:
+    from kvorum.telemetry.tracing import Tracing
 
 _log = logging.getLogger("kvorum.node")
 
@@ -88,9 +94,7 @@ def _take_up(directory: DataDirectory, assignment: Assignment, settings: Setting
         directory.adopt(assignment.member_id, assignment.cluster_id)
         return
     former = directory.identity.member_id
-    directory.begin_anew(
-        assignment.member_id, _new_uid(), segment_bytes=settings.wal_segment_bytes
-    )
+    directory.begin_anew(assignment.member_id, _new_uid(), segment_bytes=settings.wal_segment_bytes)
     _log.warning(
         "this node was removed from the cluster and added anew: it begins anew, and what it had "
         "is put aside",
@@ -127,10 +131,12 @@ class _Process:
         self._sockets = sockets
         self._registry = CollectorRegistry()
         self._metrics = ServiceMetrics(self._registry, version=version("kvorum"))
+        self._tracing: Tracing | None = None
         self._stop = Event()
         self.assignment: Assignment | None = None  # under which this node has to begin again
 
     async def run(self) -> int:
+        self._tracing = open_tracing(self._settings, version("kvorum"), self._metrics.spans)
         workers = ThreadWorker("log"), ThreadWorker("snapshots")
         try:
             storage = await self._open_storage(*workers)
@@ -141,6 +147,8 @@ class _Process:
         finally:
             for worker in workers:
                 await worker.close()
+            if self._tracing is not None:
+                await asyncio.to_thread(self._tracing.close)
 
     async def _open_storage(
         self, log_worker: ThreadWorker, snapshot_worker: ThreadWorker
@@ -175,6 +183,7 @@ class _Process:
             snapshots=storage.snapshots,
             metrics=self._metrics,
             assigned=self._on_assigned,
+            spans=self._tracing,
         )
         watch = DiskWatch(self._directory, storage.log, storage.snapshots)
         self._metrics.disk.sample_from(watch.sample)
@@ -231,6 +240,8 @@ class _Process:
         options = rest_options(self._settings, version("kvorum"))
         observer = self._metrics.rest
         rest = create_app(node.service, options, registry=self._registry, observer=observer)
+        if self._tracing is not None:
+            rest = TracedApp(rest, self._tracing)
         return web_server(rest, connections_max=allow_descriptors())
 
     def _background(self, node: Node, tasks: TaskGroup) -> list[Task[None]]:

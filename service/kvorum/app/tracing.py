@@ -4,6 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kvorum.settings import Settings
+from kvorum.telemetry.span_metrics import SpanMetrics
 from kvorum.telemetry.tracing_options import TracingOptions
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def tracing_options(settings: Settings, version: str) -> TracingOptions:
     )
 
 
-def open_tracing(settings: Settings, version: str) -> "Tracing | None":
+def open_tracing(settings: Settings, version: str, metrics: SpanMetrics) -> "Tracing | None":
     """None if it is off: then OpenTelemetry is not even loaded. Log lines tell their traces."""
     if not settings.otel_exporter_otlp_endpoint:
         return None
@@ -32,4 +33,6 @@ def open_tracing(settings: Settings, version: str) -> "Tracing | None":
 
     for handler in logging.getLogger().handlers:
         handler.addFilter(TraceIds())
-    return Tracing(tracing_options(settings, version))
+    tracing = Tracing(tracing_options(settings, version))
+    metrics.count_from(tracing.counts.by_result)
+    return tracing

@@ -28,6 +28,7 @@ from kvorum.node.snapshot_exchange import SnapshotCollector
 from kvorum.node.state_check import StateCheck
 from kvorum.node.ticker import Ticker
 from kvorum.node.timing import Timing
+from kvorum.node.tracing.hub import NodeTracing
 from kvorum.node.upkeep import Upkeep
 from kvorum.raft.core import Core
 from kvorum.raft.messages import (
@@ -69,6 +70,7 @@ class Driver:
         clock: Clock,
         stamps: Stamps,
         wake: asyncio.Event,
+        tracing: NodeTracing | None = None,
     ) -> None:
         """``wake`` is set by whoever has something for the driver."""
         self._options = options
@@ -86,6 +88,7 @@ class Driver:
         self._observer = observer
         self._timing = timing
         self._stamps = stamps
+        self._tracing = tracing
         self._wake = wake
         self._clock = clock
         self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
@@ -240,6 +243,8 @@ class Driver:
             housekeeping.proposed(self._core.state.log.last_index)
 
     def _process(self, ready: Ready) -> None:
+        if self._tracing is not None:
+            self._tracing.ready(ready, self._core.state)
         if ready.messages:
             self._peers.send(ready.messages)  # overlaps the sync (§10.2.1)
             self._timing.sent(ready.messages)

@@ -33,6 +33,14 @@ from kvorum.node.snapshotting import SnapshotTaker
 from kvorum.node.stall import StallWatch
 from kvorum.node.state_check import StateCheck
 from kvorum.node.timing import Timing
+from kvorum.node.tracing.hub import NodeTracing
+from kvorum.node.tracing.parts import (
+    TracedApplier,
+    TracedProposals,
+    TracedReads,
+    either,
+    log_store,
+)
 from kvorum.node.upkeep import Upkeep
 from kvorum.node.watch_hub import WatchHub
 from kvorum.raft.config import CoreOptions, RandomTicks
@@ -54,6 +62,7 @@ class Ports(Struct, frozen=True):
     clock: Clock
     random_ticks: RandomTicks
     name_of: Callable[[str], str]  # SELF_ID of a member, its id until it is known
+    tracing: NodeTracing | None = None
 
 
 class Member:
@@ -79,8 +88,13 @@ class Member:
         self._metrics = metrics
         self.fence = Fence()
         self.leadership = LeadershipWatch(options, clock)
-        self.proposals = Proposals(options, clock, self.leadership, metrics.raft, wake.set)
-        self.reads = Reads(options, clock, self.leadership, metrics.raft, wake.set)
+        tracing = ports.tracing
+        self.proposals = either(tracing, Proposals, TracedProposals)(
+            options, clock, self.leadership, metrics.raft, wake.set
+        )
+        self.reads = either(tracing, Reads, TracedReads)(
+            options, clock, self.leadership, metrics.raft, wake.set
+        )
         self.log_time = LogTime(clock, self._makes_the_time)
         self.log_time.observe(self.machine.time_ms)
         self.stamps = Stamps(options, self.log_time)
@@ -114,6 +128,8 @@ class Member:
 
     def deliver(self, messages: Sequence[Message]) -> None:
         """Messages from peers."""
+        if self._ports.tracing is not None:
+            self._ports.tracing.delivered(messages)
         self.driver.deliver(messages)
 
     def give_up_requests(self) -> None:
@@ -256,9 +272,9 @@ class Member:
         return Driver(
             self.options,
             self.core,
-            log=self._ports.log,
+            log=log_store(self._ports.tracing, self._ports.log),
             peers=self._ports.peers,
-            applier=Applier(
+            applier=either(self._ports.tracing, Applier, TracedApplier)(
                 self.machine,
                 self.proposals,
                 self.log_time,
@@ -276,6 +292,7 @@ class Member:
             clock=self._ports.clock,
             stamps=self.stamps,
             wake=wake,
+            tracing=self._ports.tracing,
         )
 
     def _service(self) -> KvService:

@@ -8,6 +8,7 @@ from random import Random
 
 from kvorum.raft.messages import Message
 from kvorum.raft.types import Index, NodeId
+from kvorum.telemetry.spans import FrameTraces
 from kvorum.transport.complaints import Complaints
 from kvorum.transport.directory import Directory
 from kvorum.transport.handshake import Handshake
@@ -34,7 +35,7 @@ class Transport:
     ``start`` binds and serves; ``run`` keeps the links until ``stop`` (or its own
     cancellation), and stops the server when it ends. Create it inside the event
     loop that runs it. ``deliver`` gets each frame's messages, in order; ``open_watch`` is
-    asked for what clients watch.
+    asked for what clients watch. ``traces`` has notes to add to frames, and takes those of others.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Transport:
         calls: CallObserver | None = None,
         logger: logging.Logger | None = None,
         random: Random | None = None,
+        traces: FrameTraces | None = None,
     ) -> None:
         self._options = options
         self._registrar = registrar
         self._observer = observer or NoObserver()
         self._logger = logger or logging.getLogger("kvorum.transport")
+        self._traces = traces
         self._random = random or Random()  # noqa: S311 - jitter, not a secret
         self._complaints = Complaints(self._logger, time.monotonic)
         self._standing = Standing(options, registrar)
@@ -165,6 +168,7 @@ class Transport:
             complaints=self._complaints,
             logger=self._logger,
             random=self._random,
+            traces=self._traces,
         )
 
     def _make_reception(self, deliver: Deliver) -> Reception:
@@ -178,4 +182,5 @@ class Transport:
             observer=self._observer,
             complaints=self._complaints,
             on_caller=self._on_caller,
+            traces=self._traces,
         )

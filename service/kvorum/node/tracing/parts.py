@@ -1,8 +1,9 @@
 """The parts of a node that tell of sampled requests, in place of the plain ones."""
 
 from asyncio import Future
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from kvorum.mvcc.command import Stamp
 from kvorum.mvcc.outcome import Outcome
@@ -14,6 +15,9 @@ from kvorum.node.reads import Reads, Waiter
 from kvorum.node.tracing.hub import NodeTracing
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Entry, EntryId, HardState, Index, Ticket
+
+P = ParamSpec("P")
+Part = TypeVar("Part")
 
 
 class TracedProposals(Proposals):
@@ -100,3 +104,16 @@ class TracedLog:
 
     def release(self, index: Index) -> "Future[None]":
         return self._log.release(index)
+
+
+def either(
+    tracing: NodeTracing | None,
+    plain: Callable[P, Part],
+    traced: Callable[Concatenate[NodeTracing, P], Part],
+) -> Callable[P, Part]:
+    """What makes a part: the plain one, or with tracing the other."""
+    return plain if tracing is None else partial(traced, tracing)
+
+
+def log_store(tracing: NodeTracing | None, log: LogStore) -> LogStore:
+    return log if tracing is None else TracedLog(tracing, log)
