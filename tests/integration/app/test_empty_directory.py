@@ -11,6 +11,7 @@ from kvorum.app.node import Node
 from kvorum.mvcc.command import Introduce, Put, Stamp, encode_batch, encode_command
 from kvorum.raft.membership import Membership, encode_membership
 from kvorum.raft.types import Entry, EntryKind, HardState, Index, NodeId, Term
+from kvorum.telemetry.metrics import ServiceMetrics
 from kvorum.transport.introduction import RefusalKind
 from tests.support.node_cluster import OPTIONS, Disk
 from tests.unit.transport.parties import FIRST, ONE, THREE, TWO, Party, options_of
@@ -49,7 +50,7 @@ def a_node(disk: Disk) -> Node:
         options_of(ONE),
         log=disk.log(),
         snapshots=disk.snapshots,
-        registry=CollectorRegistry(),
+        metrics=ServiceMetrics(CollectorRegistry(), version=""),
         assigned=lambda _: None,
     )
 

@@ -1,4 +1,4 @@
-"""Three real processes on ports of their own, to be killed and started again."""
+"""Real processes on ports of their own, to be killed and started again."""
 
 import signal
 from pathlib import Path
@@ -15,13 +15,13 @@ TIMES = {
 }
 
 
-class ThreeNodes:
-    """``nodes[0]`` to ``nodes[2]``, whose SELF_ID are Node-1 to Node-3."""
+class Nodes:
+    """``nodes[0]`` and so on, whose SELF_ID are Node-1 and so on; ``changes`` are of all."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, size: int, **changes: str) -> None:
         self.nodes: list[OneNode] = []
         self._running: list[OneNode] = []
-        for number in (1, 2, 3):
+        for number in range(1, size + 1):
             place = directory / str(number)
             place.mkdir()
             self.nodes.append(OneNode(place))
@@ -29,6 +29,7 @@ class ThreeNodes:
         for number, node in enumerate(self.nodes, 1):
             others = [address for address in addresses if address != node.environ["SELF_ADDRESS"]]
             node.environ |= TIMES | {"SELF_ID": f"Node-{number}", "OTHER_NODES": ",".join(others)}
+            node.environ |= changes
 
     @property
     def endpoints(self) -> str:
@@ -72,3 +73,10 @@ class ThreeNodes:
     def close(self) -> None:
         for node in self.nodes:
             node.close()
+
+
+class ThreeNodes(Nodes):
+    """Node-1 to Node-3."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, 3)
