@@ -74,8 +74,9 @@ class Node:
         metrics.peers.name_by(lambda members: labels_of(members, self._name_of))
         show_member(self.member, metrics.member, self._name_of)
 
-    def end_watches(self) -> None:
-        """Tell every watcher that this node stops, and where to go on."""
+    def announce_stop(self) -> None:
+        """Clients are to go elsewhere from now on; watchers are told where to go on."""
+        self.service.announce_stop()
         self.member.hub.close()
 
     def give_up_requests(self) -> None:
@@ -137,6 +138,9 @@ class Node:
         if assignment.begins_anew and not self.member.is_forsaken:
             return  # as with a removal: not while it is led
         self._assigned(assignment)
+
+    def on_refused(self, why: str) -> None:
+        self.member.leadership.refused(why)
 
     def on_removed(self, why: str) -> None:
         self.member.told_removed(why)

@@ -263,11 +263,11 @@ def _causes(failures: ExceptionGroup[Exception]) -> Iterator[Exception]:
 
 
 async def _stop(web: WebServer, serving: Task[None], node: Node, others: list[Task[None]]) -> None:
-    """Watches at once: they can go on elsewhere, and would last until they are cut off.
+    """Not ready any more, and watches end: they can go on elsewhere, and would last for ever.
 
     Then leadership, so that nobody waits for it; then clients, peers, and the core.
     """
-    node.end_watches()
+    node.announce_stop()
     await node.hand_over()
     web.should_exit = True
     await asyncio.wait([serving], timeout=_PATIENCE_S)

@@ -4,6 +4,9 @@ from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
 from kvorum.raft.types import NodeId
 
+_REFUSAL_S = 10.0
+"""For which a peer's refusal explains that nobody leads; it is repeated much more often."""
+
 
 class LeadershipWatch:
     """The driver reports what the core knows; requests ask what to expect."""
@@ -15,6 +18,12 @@ class LeadershipWatch:
         self.leader: NodeId | None = None
         self._leaderless_since_s = clock.monotonic_s()
         self._heard_s: float | None = None
+        self._refusal = ""
+        self._refused_s = 0.0
+
+    def refused(self, why: str) -> None:
+        """A peer will not talk to this node: that may be why it knows of no leader."""
+        self._refusal, self._refused_s = why, self._clock.monotonic_s()
 
     def heard(self) -> None:
         """The leader spoke just now."""
@@ -44,8 +53,16 @@ class LeadershipWatch:
             and self._clock.monotonic_s() - self._leaderless_since_s > self._grace_s
         )
 
+    @property
+    def refusal(self) -> str:
+        """What a peer holds against this node, if that is not long ago; else ""."""
+        is_fresh = self._clock.monotonic_s() - self._refused_s < _REFUSAL_S
+        return self._refusal if is_fresh else ""
+
     def no_leader_message(self) -> str:
-        if self.leader is None:
+        if self.leader is None and self.refusal:
+            why = f"no leader: {self.refusal}"
+        elif self.leader is None:
             why = "no leader: fewer than a majority of the nodes can reach each other"
         else:
             why = f"the leader ({self.leader}) did not answer in time"

@@ -90,6 +90,7 @@ class KvService(Writing, Reading):
         self._request_id_prefix = request_id_prefix
         self._last_request = 0
         self._was_level = False  # has been level with a leader since the start
+        self._is_stopping = False
         self._is_leader = Leadership(True, options.node_id)
         self._no_leader = Leadership(False, "")
         self.locks = Claims(b"_locks/", self)
@@ -172,12 +173,22 @@ class KvService(Writing, Reading):
             return self._is_leader
         return Leadership(False, self._name_of(watch.leader)) if watch.leader else self._no_leader
 
+    def announce_stop(self) -> None:
+        """From now on it is not ready: whoever asks serves others who are."""
+        self._is_stopping = True
+
     def is_ready(self) -> tuple[bool, str]:
-        """Whether a leader is known and this node is caught up; if not, why not."""
+        """Whether a leader is known and this node is caught up; if not, why not.
+
+        A learner that has caught up is ready like any other member.
+        """
+        if self._is_stopping:
+            return False, "this node is stopping"
         if self._fence.reason is not None:
             return False, f"this node stopped serving: {self._fence.reason}"
         if self._leadership.leader is None:
-            return False, "no leader is known"
+            refusal = self._leadership.refusal
+            return False, f"no leader is known: {refusal}" if refusal else "no leader is known"
         state = self._core.state
         known_commit = max(state.leader_commit, state.log.commit)
         lag = known_commit - self._machine.applied_index

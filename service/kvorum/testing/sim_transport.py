@@ -96,6 +96,10 @@ class _Registrar:
     def on_assigned(self, assignment: Assignment) -> None:
         self._assigned(assignment)
 
+    def on_refused(self, why: str) -> None:
+        if self.member is not None:
+            self.member.leadership.refused(why)
+
     def on_removed(self, why: str) -> None:
         if self.member is not None:
             self.member.told_removed(why)

@@ -16,6 +16,22 @@ from kvorum.transport.options import PROTOCOL_VERSION, TransportOptions
 from kvorum.transport.standing import Standing
 from kvorum.transport.wire import MalformedMessage, member_id
 
+_LASTING = frozenset(
+    {
+        RefusalKind.PROTOCOL_VERSION,
+        RefusalKind.BAD_IDENTITY,
+        RefusalKind.OTHER_CLUSTER,
+        RefusalKind.STRANGER,
+        RefusalKind.REMOVED,
+        RefusalKind.LOST_DISK,
+        RefusalKind.OTHER_DATA,
+        RefusalKind.OTHER_EXECUTED_KEY,
+        RefusalKind.DUPLICATE_ID,
+    }
+)
+"""Refusals that somebody has to know about, if they leave this node without a leader."""
+_NOT_ADDED = (RefusalKind.STRANGER, RefusalKind.OTHER_CLUSTER)
+
 
 class Consequences:
     """Tells the node; may do so again and again, as long as it is so."""
@@ -36,6 +52,8 @@ class Consequences:
         is_ours = reply.cluster_id == self._options.cluster_id
         if self._shows_lost_disk(peer, reply, is_ours=is_ours):
             self._registrar.on_lost(peer)
+        if reply.refusal in _LASTING:
+            self._registrar.on_refused(self._complaint(peer, reply, is_virgin=is_virgin))
         match reply.refusal:
             case RefusalKind.ASSIGNED if is_virgin:
                 self._take(reply)
@@ -45,6 +63,14 @@ class Consequences:
                 self._yield_to(peer, reply)
             case RefusalKind.REMOVED if is_ours and not is_virgin:
                 self._leave(reply)
+
+    def _complaint(self, peer: NodeId, reply: HelloReply, *, is_virgin: bool) -> str:
+        if is_virgin and not reply.virgin and reply.refusal in _NOT_ADDED:
+            return (
+                f"nobody added this node to the cluster of {peer}; run `kvorum member add "
+                f"{self._options.self_address}`, or check OTHER_NODES on both"
+            )
+        return f"{peer} refuses this node: {shown(reply.reason, REASON_CHARACTERS_MAX)}"
 
     def _yield_to(self, peer: NodeId, reply: HelloReply) -> None:
         """A cluster lives where this node's own was to be: a second one must not form there.

@@ -67,6 +67,10 @@ class Registrar(Protocol):
         """This node, virgin, is a member under another id: it has to start anew as that one."""
         ...
 
+    def on_refused(self, why: str) -> None:
+        """A peer will not talk to this node as it is; the text also says what to do."""
+        ...
+
     def on_removed(self, why: str) -> None:
         """A peer of our cluster knows for certain that this node is no member (any more)."""
         ...

@@ -77,6 +77,16 @@ def test_a_former_leader_counts_contact_from_the_end_of_its_own_reign() -> None:
     assert watch.last_contact_s() == 0.25
 
 
+def test_what_a_peer_holds_against_this_node_explains_it_while_it_is_news() -> None:
+    clock = FakeClock()
+    watch = LeadershipWatch(OPTIONS, clock)
+    watch.refused("nobody added this node")
+    assert watch.no_leader_message().startswith("no leader: nobody added this node; nothing was")
+    clock.advance(10)
+    assert watch.refusal == ""
+    assert "fewer than a majority" in watch.no_leader_message()
+
+
 def test_the_refusal_says_that_nothing_was_applied() -> None:
     message = LeadershipWatch(OPTIONS, FakeClock()).no_leader_message()
     assert "no leader" in message

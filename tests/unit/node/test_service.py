@@ -260,6 +260,21 @@ async def test_ready_means_a_leader_and_no_lag() -> None:
     assert bench.service.is_ready() == (False, "no leader is known")
 
 
+async def test_without_a_leader_it_is_told_why_peers_refuse_this_node() -> None:
+    bench = ServiceBench()
+    bench.leadership.refused("nobody added this node")
+    assert bench.service.is_ready()[0], "it has a leader all the same"
+    bench.leadership.report(None)
+    why = "no leader is known: nobody added this node"
+    assert bench.service.is_ready() == (False, why)
+
+
+async def test_a_node_that_is_about_to_stop_is_not_ready() -> None:
+    bench = ServiceBench()
+    bench.service.announce_stop()
+    assert bench.service.is_ready() == (False, "this node is stopping")
+
+
 async def test_a_leader_that_is_still_replaying_its_log_is_not_ready() -> None:
     """It may win an election before it has applied what its disk says is committed."""
     entries = [entry(1, index) for index in range(1, LAG_ENTRIES_MAX + 3)]

@@ -18,6 +18,7 @@ class FakeRegistrar:
         self.lost: list[str] = []
         self.assigned: list[Assignment] = []
         self.removed: list[str] = []
+        self.refused: list[str] = []
 
     def is_virgin(self) -> bool:
         return self.virgin
@@ -42,6 +43,9 @@ class FakeRegistrar:
 
     def on_assigned(self, assignment: Assignment) -> None:
         self.assigned.append(assignment)
+
+    def on_refused(self, why: str) -> None:
+        self.refused.append(why)
 
     def on_removed(self, why: str) -> None:
         self.removed.append(why)

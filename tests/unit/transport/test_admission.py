@@ -468,6 +468,31 @@ def test_who_knows_itself_for_a_member_behind_that_entry_does_not() -> None:
     assert (two.registrar.assigned, two.registrar.removed) == ([], [])
 
 
+def test_who_was_not_added_is_told_so() -> None:
+    four = fresh(FOUR)
+    dial(four, member_one())
+    why = f"nobody added this node to the cluster of {ONE}; run `kvorum member add {FOUR}`, or"
+    assert four.registrar.refused == [f"{why} check OTHER_NODES on both"]
+    elsewhere = fresh(FOUR, members=(*FIRST, FOUR), cluster_id="cluster-b")
+    dial(elsewhere, member_one())
+    assert elsewhere.registrar.refused == four.registrar.refused
+
+
+def test_other_lasting_refusals_are_told_in_the_words_of_the_peer() -> None:
+    two = Party(TWO, commit=0x0F, executed_commands_key="other")
+    dial(two, member_one())
+    assert len(two.registrar.refused) == 1
+    assert two.registrar.refused[0].startswith(f"{ONE} refuses this node: EXECUTED_COMMANDS_KEY")
+
+
+def test_passing_refusals_are_no_news() -> None:
+    four, one = fresh(FOUR), member_one(members=FIVE, index=0x17)
+    dial(four, one)
+    one.registrar.caught_up = False
+    dial(four, one)
+    assert four.registrar.refused == []
+
+
 def test_a_caller_that_was_virgin_once_is_removed_like_any_other() -> None:
     four = fresh(FOUR_17)
     one = member_one(members=FIVE, index=0x17)
