@@ -32,7 +32,8 @@ def open_tracing(settings: Settings, version: str, metrics: SpanMetrics) -> "Tra
     from kvorum.telemetry.tracing import Tracing  # noqa: PLC0415 - only if it is on
 
     for handler in logging.getLogger().handlers:
-        handler.addFilter(TraceIds())
+        if not any(isinstance(known, TraceIds) for known in handler.filters):
+            handler.addFilter(TraceIds())
     tracing = Tracing(tracing_options(settings, version))
     metrics.count_from(tracing.counts.by_result)
     return tracing

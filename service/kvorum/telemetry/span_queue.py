@@ -74,10 +74,13 @@ class SpanQueue(SpanProcessor):
             self._awake.set()
 
     def close(self, timeout_s: float) -> None:
-        """Send what waits, within ``timeout_s``; what is left then is dropped."""
+        """Send what waits, within ``timeout_s``; what is left then is dropped.
+
+        At once if the collector did not answer before.
+        """
         self._stopping.set()
         self._awake.set()
-        self._thread.join(timeout_s)
+        self._thread.join(timeout_s if self._complained_s is None else 0)
         self._exporter.shutdown()  # ends an attempt that is under way
         self._counts.dropped += len(self._queue)
         self._queue.clear()
