@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ GRPC_PORT, REST_PORT = 18000, 18080
 class LocalCluster:
     """``size`` nodes on ports 18001… (gRPC) and 18081… (REST), data below ``directory``."""
 
-    def __init__(self, size: int, directory: Path) -> None:
+    def __init__(self, size: int, directory: Path, settings: Mapping[str, str]) -> None:
         self.nodes = tuple(range(1, size + 1))
+        self._settings = settings
         self._directory = directory
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -39,6 +40,7 @@ class LocalCluster:
             "MAX_ELECTION_TIMEOUT_MS": "700",
             "REST_ADDRESS": f"localhost:{REST_PORT + node}",
             "DATA_DIR": str(self._directory / f"Node-{node}"),
+            **self._settings,
         }
         with (self._directory / f"Node-{node}.log").open("ab") as log:
             self._processes[node] = subprocess.Popen(
@@ -87,10 +89,10 @@ class LocalCluster:
 
 
 @contextmanager
-def local_cluster(size: int) -> Iterator[LocalCluster]:
-    """All nodes started and agreed on a leader; gone at the end."""
+def local_cluster(size: int, settings: Mapping[str, str] | None = None) -> Iterator[LocalCluster]:
+    """All nodes started, with ``settings`` of all, and agreed on a leader; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="kvorum-bench-") as directory:
-        cluster = LocalCluster(size, Path(directory))
+        cluster = LocalCluster(size, Path(directory), settings or {})
         try:
             for node in cluster.nodes:
                 cluster.start(node)
