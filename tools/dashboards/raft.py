@@ -103,7 +103,7 @@ _WRITES = (
         "docs/runbooks/slow-commit.md.",
         _quantiles("kvorum_commit_duration_seconds"),
         unit="s",
-        steps=above((0.25, RED)),
+        steps=above((0.256, RED)),
     ),
     Panel(
         "Apply latency",
@@ -150,7 +150,7 @@ _FOLLOWERS = (
             )
         ],
         unit="s",
-        steps=above((0.15, RED)),
+        steps=above((0.128, RED)),
     ),
     Panel(
         "Traffic between nodes",
