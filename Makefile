@@ -48,7 +48,7 @@ image-test: setup ## build the image on a fresh Debian and run three nodes of it
 	@$(BIN)/python -m tests.deploy.image.real $(BUILD)
 
 kind: ## three nodes with Prometheus and Grafana on Kubernetes in Docker (kind)
-	@deploy/kind/up.sh
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" deploy/kind/up.sh
 
 kind-down: ## remove what `make kind` made
 	@deploy/kind/down.sh
