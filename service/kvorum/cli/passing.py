@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from kvorum.errors import SnapshotDamaged
+
 
 class Passing:
     """Opens as itself, whatever the path: for one :class:`SnapshotScan`."""
@@ -15,6 +17,7 @@ class Passing:
         self._offset = 0  # of the first byte held
         self.passed = bytearray()  # what came in, for whoever keeps it
         self.digest = hashlib.sha256()
+        self._taken_bytes = 0
 
     def open_to_read(self, _path: Path) -> "Passing":
         return self
@@ -35,12 +38,15 @@ class Passing:
         self._held += part
         self.passed += part
         self.digest.update(part)
+        self._taken_bytes += len(part)
         return bool(part)
 
     def drain(self) -> None:
-        """To the end, where a download says whether it was whole."""
+        """To the end, where a download says whether it was whole. Raises SnapshotDamaged."""
         while self._take():
             pass
+        if self._taken_bytes != self._size_bytes:
+            raise SnapshotDamaged(f"{self._taken_bytes - self._size_bytes} bytes follow its end")
 
     def close(self) -> None:
         """Whoever opened the download closes it."""

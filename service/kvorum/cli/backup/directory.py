@@ -29,12 +29,9 @@ class Directory:
     def refuse_early(self, names: Names, *, needs_names: bool) -> None:
         """As of :class:`Place`; also makes room by removing what killed ones left."""
         del needs_names  # a directory can always be listed
-        if not self._path.is_dir():
-            raise CommandFailed(
-                Exit.FAILED, f"{self._path} is no directory: make it, or mount it, before"
-            )
         with self._telling("listed"):
-            found = self._fs.names(self._path)
+            found = self._listed()
+        with self._telling("changed"):
             for name in names.abandoned(found, datetime.now(UTC)):
                 self._fs.remove(self._path / name)
 
@@ -72,6 +69,14 @@ class Directory:
     def shown(self, name: str) -> str:
         """As of :class:`Place`."""
         return str(self._path / name)
+
+    def _listed(self) -> list[str]:
+        try:
+            return self._fs.names(self._path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise CommandFailed(
+                Exit.FAILED, f"{self._path} is no directory: make it, or mount it, before"
+            ) from None
 
     def _write(self, stream: LoadedStream) -> None:
         file = SteadyFile(self._fs.create(self._unfinished))

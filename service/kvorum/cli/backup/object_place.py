@@ -20,7 +20,7 @@ from kvorum.cli.object_store.troubles import StoreTrouble
 from kvorum.cli.signals import ENDING, Interrupted, handling
 
 _CHECKSUM = re.compile(r"[0-9a-f]{32}(-\d+)?")
-_CERTAIN = ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+_REFUSED = ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 
 
 class ObjectPlace:
@@ -42,18 +42,30 @@ class ObjectPlace:
         """As of :class:`Place`."""
         upload = _Upload(stream, counts_etag=not self._reads_back)
         try:
-            with handling((signal.SIGINT, *ENDING), upload.interrupt):
-                etag = self._bucket.put(name, upload)
-            upload.check()
+            etag = self._put(name, upload)
             if self._reads_back:
                 refuse_other_bytes(self.shown(name), stream.content, self._bucket.read(name), tell)
             else:
                 self._refuse_other_facts(name, stream.content, etag, upload.etag)
         except BaseException as reason:
-            if upload.is_whole and not _is_certain(reason):
+            if upload.may_be_there:
                 self._discard(name, reason)
             raise
         return stream.content
+
+    def _put(self, name: str, upload: "_Upload") -> str:
+        try:
+            with handling((signal.SIGINT, *ENDING), upload.interrupt):
+                etag = self._bucket.put(name, upload)
+        except _Stop:
+            upload.check()
+            raise
+        except StoreTrouble as trouble:
+            if trouble.store_code in _REFUSED:
+                upload.may_be_there = False
+            raise
+        upload.check()
+        return etag
 
     def names(self, names: Names) -> list[str]:
         """As of :class:`Place`."""
@@ -92,11 +104,6 @@ class ObjectPlace:
             ) from reason
 
 
-def _is_certain(reason: BaseException) -> bool:
-    """Whether nothing can have been stored."""
-    return isinstance(reason, StoreTrouble) and reason.store_code in _CERTAIN
-
-
 class _Upload:
     """Hands the backup to the library, which takes its upload back if an ``Exception`` comes.
 
@@ -107,7 +114,8 @@ class _Upload:
         self._stream = stream
         self._etag = _Etag() if counts_etag else None
         self._interrupted: Interrupted | None = None
-        self.is_whole = False
+        self.may_be_there = False
+        """Once all was handed over: before, parts cannot have become an object."""
 
     @property
     def etag(self) -> str:
@@ -119,7 +127,7 @@ class _Upload:
         part = self._stream.read(size_bytes)
         if self._etag is not None:
             self._etag.add(part)
-        self.is_whole = not part
+        self.may_be_there = not part
         return part
 
     def interrupt(self, number: int, _frame: FrameType | None) -> None:
