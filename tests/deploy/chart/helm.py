@@ -1,8 +1,10 @@
 """The real helm, and what it renders."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ class Refused(Exception):
     """What helm said."""
 
 
-def helm(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
+def helm(*arguments: str) -> str:
     """Standard output; raises Refused with what helm said otherwise. It knows no cluster."""
     done = subprocess.run(
         [str(HELM), *arguments],
@@ -29,7 +31,7 @@ def helm(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
         text=True,
         check=False,
         timeout=60,
-        env={"HOME": "/nonexistent", "KUBECONFIG": "/nonexistent", **(environ or {})},
+        env={"HOME": tempfile.gettempdir(), "KUBECONFIG": os.devnull},
     )
     if done.returncode:
         raise Refused(done.stderr)

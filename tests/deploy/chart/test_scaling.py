@@ -1,0 +1,141 @@
+"""Scaling restarts nobody: the pod template does not depend on how many pods there are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.chart.fake_kubernetes import kubernetes
+from tests.deploy.chart.helm import (
+    Manifest,
+    Refused,
+    manifests,
+    notes,
+    one,
+    pod_templates,
+    render,
+    template,
+)
+from tests.deploy.chart.matrix import FILES
+
+FOUNDED = "kvorum/founding-replicas"
+
+
+def live(
+    values: Mapping[str, object], *objects: Manifest, files: Sequence[Path] = ()
+) -> list[Manifest]:
+    """As `helm upgrade` renders: it asks a cluster which has these objects."""
+    with kubernetes(*map(_installed, objects)) as url:
+        server = ("--dry-run=server", f"--kube-apiserver={url}", "--disable-openapi-validation")
+        return manifests(template(values, files=files, more=server))
+
+
+def _installed(manifest: Manifest) -> Manifest:
+    """With the marks that helm leaves on what it has installed."""
+    metadata = manifest["metadata"]
+    marks = {
+        "meta.helm.sh/release-name": metadata["labels"]["app.kubernetes.io/instance"],
+        "meta.helm.sh/release-namespace": metadata["namespace"],
+    }
+    annotated = metadata | {"annotations": metadata["annotations"] | marks}
+    return manifest | {"metadata": annotated}
+
+
+def stateful_set(found: list[Manifest]) -> Manifest:
+    return one(found, "StatefulSet")
+
+
+def founders(found: list[Manifest]) -> int:
+    settings = one(found, "ConfigMap", "prod-kvorum")["data"]["OTHER_NODES"].split(",")
+    assert stateful_set(found)["metadata"]["annotations"][FOUNDED] == str(len(settings))
+    return len(settings)
+
+
+def differences(one_render: list[Manifest], other: list[Manifest]) -> set[str]:
+    """Kinds and names of what a cluster would see change, hooks left out."""
+    lasting = [
+        {(m["kind"], m["metadata"]["name"]): m for m in found if "helm.sh/hook" not in _notes(m)}
+        for found in (one_render, other)
+    ]
+    names = set(lasting[0]) | set(lasting[1])
+    return {"/".join(name) for name in names if lasting[0].get(name) != lasting[1].get(name)}
+
+
+def _notes(manifest: Manifest) -> Mapping[str, str]:
+    annotations: Mapping[str, str] = manifest["metadata"].get("annotations", {})
+    return annotations
+
+
+@pytest.mark.parametrize("replicas", [1, 3, 5, 7])
+def test_an_install_is_founded_by_all_its_pods(replicas: int) -> None:
+    assert founders(render({"replicaCount": replicas})) == replicas
+
+
+@pytest.mark.parametrize("replicas", [1, 5])
+def test_an_upgrade_scales_and_changes_nothing_else(replicas: int) -> None:
+    """With the founding size from the live StatefulSet, as helm looks it up."""
+    installed = render()
+    scaled = live({"replicaCount": replicas}, stateful_set(installed))
+
+    assert founders(scaled) == 3
+    assert stateful_set(scaled)["spec"]["replicas"] == replicas
+    assert differences(installed, scaled) == {"StatefulSet/prod-kvorum"}
+    without_count = [
+        stateful_set(found)["spec"] | {"replicas": None} for found in (installed, scaled)
+    ]
+    assert without_count[0] == without_count[1]
+
+
+def test_scaling_twice_keeps_the_founders() -> None:
+    to_five = live({"replicaCount": 5}, stateful_set(render()))
+    to_seven = live({"replicaCount": 7}, stateful_set(to_five))
+
+    assert founders(to_seven) == 3
+
+
+def test_scaling_everything_that_can_be_switched_on(full: list[Manifest]) -> None:
+    """ci/full: five pods, founded by three, as the values say without a cluster to ask."""
+    smaller = render({"replicaCount": 3}, files=[FILES["full"]])
+
+    assert founders(full) == founders(smaller) == 3
+    assert differences(full, smaller) == {"StatefulSet/prod-kvorum"}
+    assert stateful_set(full)["spec"]["template"] == stateful_set(smaller)["spec"]["template"]
+
+
+def test_without_a_cluster_and_the_value_the_template_depends_on_the_count() -> None:
+    """What `helm template` has to be told; the values say so."""
+    templates = [stateful_set(render({"replicaCount": n}))["spec"]["template"] for n in (3, 5)]
+
+    assert templates[0] != templates[1]
+
+
+def test_another_release_founds_its_own() -> None:
+    other = stateful_set(render(release="other"))
+
+    assert founders(live({"replicaCount": 5}, other)) == 5
+
+
+def test_a_set_that_says_nothing_counts_as_none() -> None:
+    bare = stateful_set(render())
+    bare["metadata"]["annotations"] = {}
+
+    assert founders(live({"replicaCount": 5}, bare)) == 5
+
+
+def test_the_founding_size_cannot_be_changed() -> None:
+    installed = stateful_set(render())
+
+    assert founders(live({"foundingReplicas": 3, "replicaCount": 5}, installed)) == 3
+    with pytest.raises(Refused, match="this cluster was founded by 3 nodes"):
+        live({"foundingReplicas": 5, "replicaCount": 5}, installed)
+
+
+def test_hooks_know_the_new_count(renders: dict[str, list[Manifest]]) -> None:
+    jobs = dict(pod_templates(render({"replicaCount": 5, "foundingReplicas": 3})))
+    for phase in ("pre-upgrade", "pre-rollback", "post-upgrade"):
+        arguments = jobs[f"Job/prod-kvorum-{phase}"]["spec"]["containers"][0]["args"]
+        assert arguments[2:4] == ["--replicas", "5"]
+
+
+def test_notes_tell_that_founders_are_missing() -> None:
+    assert "foundingReplicas=5 is more than replicaCount=3" in notes({"foundingReplicas": 5})
