@@ -19,10 +19,14 @@ from tests.support.wait import eventually
 
 
 class NumberedNodes:
-    """``founders`` formed the cluster; others come when they are started."""
+    """``founders`` formed the cluster; others come when they are started.
 
-    def __init__(self, directory: Path, founders: int) -> None:
+    ``launcher``: a command that runs the one behind it.
+    """
+
+    def __init__(self, directory: Path, founders: int, launcher: Sequence[str] = ()) -> None:
         self._directory = directory
+        self._launcher = launcher
         self._founders = founders
         process = os.getpid()
         self._network = f"127.{64 + process // 250 % 64}.{process % 250}"
@@ -42,6 +46,7 @@ class NumberedNodes:
         return f"{self._network}.1{{}}:{self.peer_port}"
 
     def host(self, number: int) -> str:
+        """``number``: 0 to 99."""
         return f"{self._network}.1{number}"
 
     def peer(self, number: int) -> str:
@@ -76,7 +81,7 @@ class NumberedNodes:
         }
         with (self._directory / f"node-{number}.log").open("ab") as log:
             self._processes[number] = subprocess.Popen(
-                [sys.executable, "-m", "kvorum.cli.main", "serve"],
+                [*self._launcher, sys.executable, "-m", "kvorum.cli.main", "serve"],
                 env={**os.environ, **environ, **changes},
                 stdout=log,
                 stderr=log,
@@ -94,6 +99,9 @@ class NumberedNodes:
         for process in self._processes.values():
             process.wait()
 
+    def is_running(self, number: int) -> bool:
+        return self._processes[number].poll() is None
+
     # --- what they say -----------------------------------------------------------------
 
     def is_ready(self, number: int) -> bool:
@@ -102,9 +110,10 @@ class NumberedNodes:
         except httpx.TransportError:
             return False
 
-    def await_ready(self, numbers: Sequence[int]) -> None:
+    def await_ready(self, numbers: Sequence[int], *, within_s: float = 60.0) -> None:
         for number in numbers:
-            eventually(f"node {number} is ready", partial(self.is_ready, number))
+            what = f"node {number} is ready"
+            eventually(what, partial(self.is_ready, number), within_s=within_s)
 
 
 @contextmanager
