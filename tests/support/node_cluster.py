@@ -17,14 +17,16 @@ from prometheus_client import CollectorRegistry
 
 from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.state_machine import StateMachine
-from kvorum.node.driver import Driver
 from kvorum.node.loading import Origin
 from kvorum.node.member import Member, Ports
 from kvorum.node.options import INCARNATION_BITS, NodeOptions
+from kvorum.node.samples import show_member
+from kvorum.node.tracing.hub import NodeTracing
 from kvorum.raft.membership import NOBODY, Membership
 from kvorum.raft.messages import Message
 from kvorum.raft.types import ORIGIN, Entry, EntryId, HardState, Index, NodeId
 from kvorum.telemetry.metrics import MemberMetrics
+from kvorum.telemetry.spans import Spans, TraceNote
 from tests.support.memory_snapshots import MemorySnapshots, done
 
 Wanted = Callable[[Message], bool]
@@ -169,7 +171,8 @@ class Network:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._members: dict[NodeId, Driver] = {}
+        self._members: dict[NodeId, Member] = {}
+        self.traces: dict[NodeId, NodeTracing] = {}
         self._arrivals_s: dict[tuple[NodeId, NodeId], float] = {}
         self._cut: set[tuple[NodeId, NodeId]] = set()
         self._holding: Wanted | None = None
@@ -177,8 +180,8 @@ class Network:
         self.delay_s = (0.0002, 0.002)
         self.loss = 0.0
 
-    def join(self, node: NodeId, driver: Driver) -> None:
-        self._members[node] = driver
+    def join(self, node: NodeId, member: Member) -> None:
+        self._members[node] = member
 
     def leave(self, node: NodeId) -> None:
         del self._members[node]
@@ -237,11 +240,17 @@ class Network:
             at_s = loop.time() + self._random.uniform(*self.delay_s)
             at_s = max(at_s, self._arrivals_s.get(link, 0.0) + 1e-6)
             self._arrivals_s[link] = at_s
-            loop.call_at(at_s, self._arrive, message, receiver)
+            loop.call_at(at_s, self._arrive, message, receiver, self._notes_of(message))
 
-    def _arrive(self, message: Message, receiver: Driver) -> None:
+    def _notes_of(self, message: Message) -> Sequence[TraceNote]:
+        traces = self.traces.get(message.sender)
+        return () if traces is None else traces.outgoing(message.to, (message,))
+
+    def _arrive(self, message: Message, receiver: Member, notes: Sequence[TraceNote]) -> None:
         cut = (message.sender, message.to) in self._cut
         if not cut and self._members.get(message.to) is receiver:
+            if notes:
+                self.traces[message.to].incoming(message.sender, notes)
             receiver.deliver([message])
 
 
@@ -256,6 +265,7 @@ class RunningNode:
         network: Network,
         *,
         random: Random,
+        tracing: NodeTracing | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.id, self.log, self.clock = options.member, disk.log(), LoopClock(loop)
@@ -269,9 +279,11 @@ class RunningNode:
                 clock=self.clock,
                 random_ticks=random.randint,
                 name_of=str,
+                tracing=tracing,
             ),
-            MemberMetrics(registry := CollectorRegistry()),
+            metrics := MemberMetrics(registry := CollectorRegistry()),
         )
+        show_member(self.member, metrics, str)
         member, self._registry = self.member, registry
         self.core, self.machine, self.driver = member.core, member.machine, member.driver
         self.leadership, self.service = member.leadership, member.service
@@ -282,19 +294,32 @@ class RunningNode:
         """A metric without labels."""
         return self._registry.get_sample_value(name) or 0.0
 
+    def sample(self, name: str, **labels: str) -> float | None:
+        """What a scrape would show."""
+        return self._registry.get_sample_value(name, labels)
+
     @property
     def applied(self) -> Index:
         return Index(self.machine.applied_index)
 
 
 class NodeCluster:
-    def __init__(self, size: int, *, seed: int = 0, **changes: object) -> None:
-        """``changes`` are of :data:`OPTIONS`, for every node."""
+    def __init__(
+        self,
+        size: int,
+        spans_of: Callable[[NodeId], Spans] | None = None,
+        /,
+        *,
+        seed: int = 0,
+        **changes: object,
+    ) -> None:
+        """``changes`` are of :data:`OPTIONS`, for every node; ``spans_of``: nodes that trace."""
         self.random = Random(seed)
         self.ids = tuple(NodeId(f"n{number}") for number in range(1, size + 1))
         self.network = Network(self.random)
         self.disks = {node: Disk(self.random) for node in self.ids}
         self.running: dict[NodeId, RunningNode] = {}
+        self._spans_of = spans_of
         self.options = msgspec.structs.replace(OPTIONS, **changes)
 
     def __getitem__(self, node: NodeId) -> RunningNode:
@@ -310,6 +335,8 @@ class NodeCluster:
     def start(self, *nodes: NodeId) -> None:
         for node in nodes or self.ids:
             assert node not in self.running, f"{node} runs already"
+            if self._spans_of is not None:
+                self.network.traces[node] = NodeTracing(self._spans_of(node), str)
             running = self.running[node] = RunningNode(
                 msgspec.structs.replace(
                     self.options,
@@ -322,8 +349,9 @@ class NodeCluster:
                 self.disks[node],
                 self.network,
                 random=self.random,
+                tracing=self.network.traces.get(node),
             )
-            self.network.join(node, running.driver)
+            self.network.join(node, running.member)
 
     async def crash(self, *nodes: NodeId) -> None:
         """Nothing more is sent, written or applied; waiting clients are told what is known."""
@@ -380,9 +408,16 @@ class NodeCluster:
 
 
 @asynccontextmanager
-async def cluster_of(size: int, *, seed: int = 0, **changes: object) -> AsyncIterator[NodeCluster]:
+async def cluster_of(
+    size: int,
+    spans_of: Callable[[NodeId], Spans] | None = None,
+    /,
+    *,
+    seed: int = 0,
+    **changes: object,
+) -> AsyncIterator[NodeCluster]:
     """A running cluster; at the end no driver may have failed."""
-    cluster = NodeCluster(size, seed=seed, **changes)
+    cluster = NodeCluster(size, spans_of, seed=seed, **changes)
     cluster.start()
     try:
         yield cluster
