@@ -26,7 +26,7 @@ ARG DEBIAN_FRONTEND=noninteractive
 WORKDIR /build
 # hadolint ignore=DL3008 # as above; nothing of this stage but /opt/kvorum is kept
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends python3-venv \
+    && apt-get install --yes --no-install-recommends binutils python3-venv \
     && rm -rf /var/lib/apt/lists/* \
     && python3 -m venv /build/venv \
     && python3 -m venv --without-pip /opt/kvorum
@@ -44,19 +44,26 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 ARG SOURCE_DATE_EPOCH=0
-# By name and from a directory, so that no path of this stage is noted; then only what a node
-# runs with: one command, no type stubs, headers or tests, bytecode that is never checked.
+# By name and from a directory, so that no path of this stage is noted.
 RUN venv/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir dist . \
     && venv/bin/pip --python /opt/kvorum/bin/python install --quiet --no-index --no-deps \
-        --find-links dist kvorum \
-    && find /opt/kvorum/bin -mindepth 1 ! -name 'python*' ! -name kvorum -delete \
-    && find /opt/kvorum/lib -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' \
-        -o -name '*.c' -o -name '*.h' \) -delete \
-    && find /opt/kvorum/lib -type d -path '*/site-packages/*/tests' -prune -exec rm -r {} + \
-    && rm -rf /opt/kvorum/include /opt/kvorum/.gitignore \
-    && PYTHONHASHSEED=0 /opt/kvorum/bin/python -m compileall -q \
-        --invalidation-mode unchecked-hash /opt/kvorum/lib \
-    && find /opt/kvorum -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
+        --find-links dist kvorum
+# Only what a node runs with: one command; no type stubs, sources of extensions, source maps,
+# debug information or tests; of the languages of faker, which comes with the web framework for
+# made-up examples, English. Bytecode is never checked against its source, so that it is valid
+# whatever times the files get.
+WORKDIR /opt/kvorum
+RUN find bin -mindepth 1 ! -name 'python*' ! -name kvorum -delete \
+    && find lib -type f -regextype posix-extended -regex '.*\.(pyi|pyx|pxd|pxi|c|h|cc|hpp|map)' \
+        -delete \
+    && find lib -type d -regextype posix-extended \
+        -regex '.*/site-packages/([^/]+/)?(tests?|SelfTest)' -prune -exec rm -r {} + \
+    && find lib -type d -path '*/faker/providers/*' -name '[a-z][a-z]*_*' ! -name en_US \
+        -prune -exec rm -r {} + \
+    && find lib -name '*.so*' -exec strip --strip-debug {} + \
+    && rm -rf include .gitignore \
+    && PYTHONHASHSEED=0 bin/python -m compileall -q --invalidation-mode unchecked-hash lib \
+    && find . -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
 FROM python
 RUN echo 'kvorum:x:10001:' >>/etc/group \

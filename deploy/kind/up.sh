@@ -122,7 +122,7 @@ step "7/8 installing Prometheus and Grafana (at most $wait each)"
 install_monitoring
 wait_for_monitoring
 step "8/8 put, get, compare-and-set, watch, delete through the Service (helm test)"
-helm_here test kvorum --timeout "$wait"
+helm_here test kvorum --logs --timeout "$wait"
 
 cat <<END
 

@@ -49,7 +49,7 @@ STORY = (
     rf"{APPLY} -",
     rf"{STATUS} deployment/prometheus --timeout 5m",
     rf"{STATUS} deployment/grafana --timeout 5m",
-    rf"{HELM} test kvorum --timeout 5m",
+    rf"{HELM} test kvorum --logs --timeout 5m",
 )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.deploy.image.real import building
-from tests.deploy.image.real.checks import check_cluster, check_image
+from tests.deploy.image.real.checks import check_alone, check_cluster, check_image
 from tests.deploy.image.real.engine import Podman, enter_own_mounts
 from tests.deploy.image.real.nodes import Nodes
 
@@ -52,6 +52,7 @@ def check_build(podman: Podman, scratch: Path, options: list[str]) -> Iterator[s
 def story(podman: Podman, scratch: Path, options: list[str]) -> Iterator[str]:
     yield from check_build(podman, scratch, options)
     yield from check_image(podman, IMAGE)
+    yield from check_alone(podman, IMAGE)
     nodes = Nodes(podman, IMAGE, scratch)
     try:
         yield from check_cluster(nodes)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tests.deploy.image.real.engine import Podman, hardening
 from tests.deploy.image.real.nodes import NODES, Nodes
+from tests.support.wait import eventually
 
 # Prints what should not be there.
 UNWANTED = r"""
@@ -59,6 +60,37 @@ def check_image(podman: Podman, image: str) -> Iterator[str]:
     version = inside("--version", entrypoint="kvorum")
     assert version == f"kvorum {config['Labels']['org.opencontainers.image.version']}", version
     yield version
+
+
+def check_alone(podman: Podman, image: str) -> Iterator[str]:
+    """What the image does without any settings; its data outlives a container."""
+    name, volume = "kvorum-image-test-alone", "kvorum-image-test"
+
+    def ready() -> bool:
+        # Bash, for nothing else in the image can ask quickly; /readyz answers without a body
+        script = (
+            "exec 3<>/dev/tcp/127.0.0.1/8081 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3"
+            " && read -r _ status _ <&3 && echo $status || true"
+        )
+        return podman("exec", name, "bash", "-c", script) == "200"
+
+    def start(hostname: str) -> None:
+        podman.remove([name])
+        where = ["--network=none", f"--hostname={hostname}", f"--volume={volume}:/var/lib/kvorum"]
+        podman("run", "--detach", f"--name={name}", *where, *hardening(), image)
+        eventually("the node alone serves", ready)
+
+    podman("volume", "rm", "--force", volume)
+    try:
+        start("first")
+        podman("exec", name, "kvorum", "put", "greeting", "hello")
+        podman("stop", "--time=30", name)
+        start("second")
+        assert podman("exec", name, "kvorum", "get", "greeting") == "hello"
+    finally:
+        podman.remove([name])
+        podman("volume", "rm", "--force", volume)
+    yield "alone, without a setting: serves, and again from its volume in a new container"
 
 
 def check_cluster(nodes: Nodes) -> Iterator[str]:
