@@ -24,6 +24,13 @@ WARNINGS = [
     ({"podDisruptionBudget.maxUnavailable": 2}, "may take the majority away"),
     ({"rollout.before.enabled": False}, "Run `kvorum rollout` by hand"),
     ({"certificates.enabled": True, "certificates.existingSecret": "a"}, "traffic is plaintext"),
+    (
+        {
+            "monitoring.serviceMonitor.enabled": True,
+            "networkPolicy.http.from": [{"podSelector": {}}],
+        },
+        "if Prometheus is not among the clients, it is shut out",
+    ),
     ({}, "No backups are taken"),
     ({"config": {"QUOTA_BYTES": 0}}, "QUOTA_BYTES=0: the store may grow"),
     (

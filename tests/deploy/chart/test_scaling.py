@@ -37,7 +37,7 @@ def _installed(manifest: Manifest) -> Manifest:
         "meta.helm.sh/release-name": metadata["labels"]["app.kubernetes.io/instance"],
         "meta.helm.sh/release-namespace": metadata["namespace"],
     }
-    annotated = metadata | {"annotations": metadata["annotations"] | marks}
+    annotated = metadata | {"annotations": metadata.get("annotations", {}) | marks}
     return manifest | {"metadata": annotated}
 
 
@@ -117,7 +117,7 @@ def test_another_release_founds_its_own() -> None:
 
 def test_a_set_that_says_nothing_counts_as_none() -> None:
     bare = stateful_set(render())
-    bare["metadata"]["annotations"] = {}
+    del bare["metadata"]["annotations"]
 
     assert founders(live({"replicaCount": 5}, bare)) == 5
 
@@ -128,6 +128,31 @@ def test_the_founding_size_cannot_be_changed() -> None:
     assert founders(live({"foundingReplicas": 3, "replicaCount": 5}, installed)) == 3
     with pytest.raises(Refused, match="this cluster was founded by 3 nodes"):
         live({"foundingReplicas": 5, "replicaCount": 5}, installed)
+
+
+def test_the_domain_cannot_be_changed() -> None:
+    """SELF_ADDRESS is a part of a member's id: a node refuses to start under another one."""
+    installed = stateful_set(render())
+
+    with pytest.raises(
+        Refused, match=r"clusterDomain would make the members .*\.k8s\.example:8001"
+    ):
+        live({"clusterDomain": "k8s.example"}, installed)
+
+
+def test_claims_cannot_be_changed() -> None:
+    """Kubernetes would refuse it too, and not say what to do."""
+    installed = stateful_set(render())
+
+    with pytest.raises(Refused, match=r"--cascade=orphan, and upgrade with foundingReplicas=3"):
+        live({"persistence.size": "30Gi"}, installed)
+    assert live({"persistence.size": "20480Mi"}, installed), "the same, in other words"
+    with pytest.raises(Refused, match=r"persistence\.enabled cannot be changed"):
+        live({"persistence.enabled": False}, installed)
+    toy = stateful_set(render({"persistence.enabled": False}))
+    assert live({"persistence.enabled": False}, toy)
+    with pytest.raises(Refused, match=r"persistence\.enabled cannot be changed"):
+        live({}, toy)
 
 
 def test_hooks_know_the_new_count(renders: dict[str, list[Manifest]]) -> None:

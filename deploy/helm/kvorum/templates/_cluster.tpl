@@ -9,16 +9,28 @@ The value; else what the live StatefulSet was installed with; else replicaCount.
 {{- if .Values.foundingReplicas -}}
 {{- int .Values.foundingReplicas -}}
 {{- else -}}
-{{- include "kvorum.liveFoundingReplicas" . | default (int .Values.replicaCount | toString) -}}
+{{- $live := include "kvorum.live" . | fromYaml -}}
+{{- $live.founders | default .Values.replicaCount | int -}}
 {{- end -}}
 {{- end -}}
 
-{{/* From the cluster; empty where there is none to ask (helm template) or nothing is installed. */}}
-{{- define "kvorum.liveFoundingReplicas" -}}
-{{- $live := lookup "apps/v1" "StatefulSet" .Release.Namespace (include "kvorum.fullname" .) -}}
-{{- with $live -}}
-{{- dig "metadata" "annotations" "kvorum/founding-replicas" "" . -}}
+{{/*
+What the live StatefulSet was installed with and what cannot be changed any more, as a map: founders,
+members, size (of a claim; empty without claims). An empty map where there is no cluster to ask (helm
+template), or nothing is installed.
+*/}}
+{{- define "kvorum.live" -}}
+{{- $facts := dict -}}
+{{- with lookup "apps/v1" "StatefulSet" .Release.Namespace (include "kvorum.fullname" .) -}}
+{{- $_ := set $facts "founders" (dig "metadata" "annotations" "kvorum/founding-replicas" "" .) -}}
+{{- $_ := set $facts "members" (dig "metadata" "annotations" "kvorum/members" "" .) -}}
+{{- $claims := dig "spec" "volumeClaimTemplates" list . -}}
+{{- $_ := set $facts "size" "" -}}
+{{- with $claims -}}
+{{- $_ := set $facts "size" (dig "spec" "resources" "requests" "storage" "" (first .)) -}}
 {{- end -}}
+{{- end -}}
+{{- toYaml $facts -}}
 {{- end -}}
 
 {{/* The domain in which the pods have their names. */}}
