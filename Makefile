@@ -67,6 +67,7 @@ check: setup programs ## lint, types, layers, size budget, generated files
 	$(BIN)/python tools/generate_client.py --check
 	$(BIN)/python tools/generate_chart_docs.py --check
 	$(BIN)/python tools/generate_metrics.py --check
+	$(BIN)/python -m tools.generate_dashboards --check
 
 fix: setup generate ## mend what can be mended: lint, format, generated files
 	$(BIN)/ruff check --fix .
@@ -78,6 +79,7 @@ generate: setup ## write the protobuf code, the OpenAPI documents and the list o
 	$(BIN)/python tools/generate_client.py
 	$(BIN)/python tools/generate_chart_docs.py
 	$(BIN)/python tools/generate_metrics.py
+	$(BIN)/python -m tools.generate_dashboards
 
 lock: setup ## resolve requirements*.lock anew from pyproject.toml
 	$(BIN)/python tools/lock.py

@@ -1,6 +1,6 @@
 """Writes the Grafana dashboards of the chart; with --check, only compares.
 
-Usage: python tools/generate_dashboards.py [--check]
+Usage: python -m tools.generate_dashboards [--check]
 """
 
 import argparse
