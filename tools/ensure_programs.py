@@ -122,12 +122,11 @@ def link_helm_of_the_path(helm: Path) -> None:
 def pip() -> list[str]:
     """Of the environment; of this Python where the environment was made without one."""
     for python in (VENV / "bin" / "python", Path(sys.executable)):
-        command = [str(python), "-m", "pip"]
-        if (
-            subprocess.run([*command, "--version"], capture_output=True, check=False).returncode
-            == 0
-        ):
-            return command
+        if not python.exists():
+            continue
+        asked = subprocess.run([python, "-c", "import pip"], capture_output=True, check=False)
+        if asked.returncode == 0:
+            return [str(python), "-m", "pip"]
     raise MissingError(
         "no pip to fetch helm with. On Debian or Ubuntu: apt-get install python3-pip"
     )
