@@ -17,7 +17,11 @@ from tests.deploy.pods.releases import Release
 from tests.deploy.pods.traffic import Tally, Traffic
 
 Values = Mapping[str, Any]
-HASTY: Values = {"minReadySeconds": 0, "preStopSeconds": 1}
+HASTY: Values = {
+    "minReadySeconds": 0,
+    "preStopSeconds": 1,
+    "rollout": {"before": {"backoffLimit": 0}, "after": {"backoffLimit": 0}},
+}
 """What tests shorten of the chart's own values."""
 
 
@@ -95,7 +99,8 @@ class Stage:
 
     def pods(self) -> Sequence[Pod]:
         """By ordinal."""
-        return [pod for _, pod in sorted(self.cluster.stateful_set.pods.items())]
+        pods = sorted(self.cluster.stateful_set.pods.items())
+        return [pod for _, pod in pods if not pod.is_gone]
 
     def pids(self) -> list[int]:
         """Of the containers' first processes: one that was started again has another."""
