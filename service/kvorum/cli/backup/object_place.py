@@ -24,7 +24,7 @@ _REFUSED = ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoes
 
 
 class ObjectPlace:
-    """``reads_back`` False: the store's own word is enough, size and checksum."""
+    """``reads_back`` False: the store's own word is enough, a checksum or else the size."""
 
     def __init__(self, bucket: Bucket, *, reads_back: bool) -> None:
         self._bucket = bucket
@@ -80,16 +80,20 @@ class ObjectPlace:
         return self._bucket.shown(name)
 
     def _refuse_other_facts(self, name: str, content: Content, etag: str, expected: str) -> None:
+        """The checksum came with the answer: who may only add objects may not ask for more."""
+        if _CHECKSUM.fullmatch(etag):
+            if etag != expected:
+                raise CommandFailed(
+                    Exit.FAILED,
+                    f"{self.shown(name)} has checksum {etag}, but {expected} was stored",
+                )
+            return
         size_bytes = self._bucket.size_bytes(name)
         if size_bytes != content.size_bytes:
             found = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
             raise CommandFailed(
                 Exit.FAILED,
                 f"{self.shown(name)} {found}, but {content.size_bytes} bytes were stored",
-            )
-        if _CHECKSUM.fullmatch(etag) and etag != expected:
-            raise CommandFailed(
-                Exit.FAILED, f"{self.shown(name)} has checksum {etag}, but {expected} was stored"
             )
 
     def _discard(self, name: str, reason: BaseException) -> None:

@@ -12,8 +12,9 @@ from kvorum.cli.object_store.location import S3Location, is_s3, parse_location
 BACKUP = """\
 Back up a cluster as a schedule does it: under a name with the time in it, into a directory or an
 S3-compatible object store, loaded as a node would load it, read back, and the oldest ones removed
-after that. Nothing appears under its final name that was not verified. It takes the memory that a
-node takes, and the network twice for s3://; no scratch space.
+after that. Nothing stays under its final name that was not verified. It takes the memory that a
+node takes, and the network twice for s3://; no scratch space. --timeout is for the first byte,
+before which the node makes a snapshot (default: 10m).
 
 A node that lags is not taken: the backup holds all that was acknowledged when it began. Then
 _backups/last says so, a key that the nodes' metrics read. If that cannot be written, or an older
@@ -68,8 +69,8 @@ def add_parsers(commands: Commands) -> None:
         "--read-back",
         action=BooleanOptionalAction,
         default=True,
-        help="download it again from s3:// and compare all of it; without, size and checksum as "
-        "the store tells them",
+        help="download it again from s3:// and compare all of it (default); without, the checksum "
+        "that the store tells, or the size",
     )
 
 

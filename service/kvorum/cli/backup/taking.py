@@ -123,7 +123,7 @@ def _shown(report: Report, output: str | None) -> str:
         return json_block(report)
     if output == "raw":
         return report.location
-    proof = "read back" if report.read_back else "size and checksum are right there"
+    proof = "read back" if report.read_back else "not read back"
     kept = (
         f"{report.location}: {size_text(report.size_bytes)}, {report.keys} keys at revision "
         f"{report.revision} of cluster {report.cluster_id}; loaded, kept, {proof}"

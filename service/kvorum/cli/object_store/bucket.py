@@ -20,8 +20,8 @@ from kvorum.cli.object_store.credentials import RoleCredentials
 from kvorum.cli.object_store.location import S3Location
 from kvorum.cli.object_store.troubles import StoreTrouble, telling
 
-PART_BYTES = 16 << 20
-"""Held in memory; 10,000 of them are the most that S3 takes: 156 GiB."""
+PART_BYTES = 8 << 20
+"""Held in memory; 10,000 of them are the most that S3 takes: 78 GiB."""
 CHUNK_BYTES = 1 << 20
 
 _CONNECT_S = 10.0
