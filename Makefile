@@ -10,7 +10,7 @@ export PYTHON
 .PHONY: programs
 
 .PHONY: image image-test kind kind-down
-.PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore mutants
+.PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore mutants pods
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ explore: setup ## visit all states of three cores within bounds (TERMS=2 MESSAGE
 
 chaos: setup ## five real processes under every fault for TIME=300 seconds (as root: partitions too)
 	@$(BIN)/python -m tests.chaos --time $(or $(TIME),300) $(CHAOS)
+
+pods: setup programs ## the chart's pods as processes through a release's life, as root (3 minutes)
+	@$(BIN)/python -m tests.deploy.pods
 
 sim: setup ## simulate clusters of ever new seeds until one fails (SEED=7 tells the story of one)
 	@$(BIN)/python -m kvorum.testing.simulate $(if $(SEED),--seed=$(SEED)) $(ARGS)

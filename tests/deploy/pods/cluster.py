@@ -176,20 +176,15 @@ class Cluster:
 
     async def delete_set(self) -> None:
         """With its pods; claims stay or go as the manifest says."""
-        gone, pods = self.stateful_set, list(self.stateful_set.pods.values())
-        gone.apply({**gone.manifest, "spec": {**gone.manifest["spec"], "replicas": 0}})
+        gone = self.stateful_set
+        gone.delete()
 
         async def all_gone() -> bool:
             self.check()
-            return all(pod.is_gone for pod in pods)
+            return not gone.pods
 
         await eventually("all pods are gone", all_gone)
         self._stateful = None
-        gone.release_claims("whenDeleted", self._delete_claim)
-
-    def _delete_claim(self, name: str) -> None:
-        if name in self.claims.names():
-            self.claims.delete(name)
 
     # --- what people and machines do ----------------------------------------------------
 

@@ -7,7 +7,7 @@ pod above it is available (pkg/controller/statefulset, updateStatefulSet).
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from tests.deploy.pods.objects import Manifest, Refused, name_of
@@ -21,6 +21,7 @@ class StatefulSet:
     def __init__(self, manifest: Manifest, around: Surroundings, held: AbstractSet[int]) -> None:
         self._around = around
         self._held = held
+        self._is_deleted = False
         self._manifest = manifest
         self._current = digest(manifest["spec"]["template"])
         self._templates = {self._current: manifest["spec"]["template"]}
@@ -41,7 +42,7 @@ class StatefulSet:
 
     @property
     def replicas(self) -> int:
-        return int(self._manifest["spec"].get("replicas", 1))
+        return 0 if self._is_deleted else int(self._manifest["spec"].get("replicas", 1))
 
     def apply(self, manifest: Manifest) -> None:
         """Raises :class:`Refused` where the API server forbids the change."""
@@ -53,10 +54,18 @@ class StatefulSet:
         self._update = digest(manifest["spec"]["template"])
         self._templates[self._update] = manifest["spec"]["template"]
 
+    def delete(self) -> None:
+        """The next sync ends all pods."""
+        self._is_deleted = True
+
     # --- one sync ----------------------------------------------------------------------
 
     def sync(self) -> None:
-        self.pods = {n: pod for n, pod in self.pods.items() if not pod.is_gone}
+        for ordinal, pod in tuple(self.pods.items()):
+            if pod.is_gone:
+                del self.pods[ordinal]
+                if ordinal >= self.replicas:
+                    self._release_claims(pod.name)
         for ordinal in range(self.replicas):
             if ordinal not in self.pods and ordinal not in self._held:
                 self._create(ordinal)
@@ -151,12 +160,9 @@ class StatefulSet:
 
     # --- claims ------------------------------------------------------------------------
 
-    def release_claims(self, event: str, delete: Callable[[str], None]) -> None:
-        """After pods are gone. ``event``: whenScaled or whenDeleted; the default keeps them."""
+    def _release_claims(self, pod: str) -> None:
+        """Of a pod that is gone for good; the default keeps them."""
         policy = self._manifest["spec"].get("persistentVolumeClaimRetentionPolicy") or {}
-        if policy.get(event, "Retain") == "Delete":
-            first = self.replicas if event == "whenScaled" else 0
+        if policy.get("whenDeleted" if self._is_deleted else "whenScaled", "Retain") == "Delete":
             for claim in self._manifest["spec"].get("volumeClaimTemplates") or ():
-                prefix = claim_name(claim, f"{self.name}-")
-                for ordinal in range(first, 100):
-                    delete(f"{prefix}{ordinal}")
+                self._around.claims.delete(claim_name(claim, pod))

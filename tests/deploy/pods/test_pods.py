@@ -11,13 +11,17 @@ from tests.deploy.pods.cluster import Cluster
 from tests.deploy.pods.image import Image
 from tests.deploy.pods.probes import http_status
 from tests.deploy.pods.releases import Release
-from tests.deploy.pods.stage import HASTY, Row, staged
+from tests.deploy.pods.stage import HASTY, Row, Stage, staged
 
 STORIES: dict[str, tuple[chapters.Play, ...]] = {
     "scaling": (chapters.scale_up, chapters.scale_down, chapters.scale_up),
     "upgrades": (chapters.selftest, chapters.roll, chapters.refused_upgrade),
-    "accidents": (chapters.drain, chapters.kill_leader, chapters.lose_disk),
-    "reinstallation": (chapters.reinstall,),
+    "accidents": (
+        chapters.drain,
+        chapters.kill_leader,
+        chapters.lose_disk,
+        chapters.reinstall,
+    ),
 }
 
 
@@ -51,18 +55,11 @@ async def test_pods_wait_for_names_that_do_not_resolve_yet(image: Image) -> None
 
 async def test_a_node_runs_without_privileges(image: Image) -> None:
     async with Cluster(image) as cluster:
-        cluster.held |= {1, 2}
-        cluster.apply(Release(cluster).manifests(HASTY))
-
-        async def alive() -> bool:
-            cluster.check()
-            pod = cluster.stateful_set.pods.get(0)
-            return pod is not None and pod.container is not None and _is_node(pod.container.pid)
-
-        await eventually("the node runs below its init", alive)
+        await Release(cluster).install({**HASTY, "replicaCount": 1})
         container = cluster.pod(0).container
         assert container is not None
         status = _status(container.pid)
+        assert status["Name"] == "tini"
         assert status["Uid"].split() == status["Gid"].split() == ["10001"] * 4
         assert {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")} == {0}
         assert status["NoNewPrivs"] == "1"
@@ -70,9 +67,15 @@ async def test_a_node_runs_without_privileges(image: Image) -> None:
         assert await container.execute(["touch", "/tmp/here", "/var/lib/kvorum/there"]) == 0
 
 
-def _is_node(pid: int) -> bool:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return bool(children) and Path(f"/proc/{pid}/comm").read_text().strip() == "tini"
+async def test_what_was_acknowledged_and_is_not_there_is_found(image: Image) -> None:
+    async with Cluster(image) as cluster:
+        stage = Stage(cluster, {**HASTY, "replicaCount": 1}, [])
+        await stage.install()
+        await stage.let_write()
+        await stage.traffic.stop()
+        stage.traffic.acknowledged["traffic/w0/lost"] = 1, 1
+        with pytest.raises(AssertionError, match="traffic/w0/lost was acknowledged"):
+            await stage.judge()
 
 
 def _status(pid: int) -> dict[str, str]:
