@@ -142,11 +142,6 @@ def _named_ports(manifest: Manifest) -> Iterator[str]:
     match manifest["kind"]:
         case "Service":
             yield from (port["targetPort"] for port in manifest["spec"]["ports"])
-        case "NetworkPolicy":
-            rules = [*manifest["spec"].get("ingress", []), *manifest["spec"].get("egress", [])]
-            for port in [port for rule in rules for port in rule.get("ports", [])]:
-                if isinstance(port["port"], str):
-                    yield port["port"]
         case "StatefulSet":
             container = manifest["spec"]["template"]["spec"]["containers"][0]
             for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
@@ -160,6 +155,28 @@ def test_every_port_that_is_named_is_there(manifests: list[Manifest]) -> None:
     assert ports == {"http": 8081, "grpc-peer": 8001}
     for manifest in manifests:
         assert set(_named_ports(manifest)) <= set(ports), manifest["metadata"]["name"]
+
+
+def test_policies_open_the_ports_that_there_are(default: list[Manifest]) -> None:
+    policy = one(default, "NetworkPolicy", "prod-kvorum")["spec"]
+    container = one(default, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    opened = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
+    by_port = {rule["ports"][0]["port"]: rule for rule in policy["ingress"]}
+
+    assert opened == {port["containerPort"] for port in container["ports"]}
+    assert list(by_port[8001]) == ["ports", "from"], "nodes only"
+    assert "from" not in by_port[8081], "everybody, until clients are named"
+
+
+def test_named_clients_shut_out_all_others_but_own_pods(
+    renders: dict[str, list[Manifest]],
+) -> None:
+    policy = one(renders["open-to-named-clients"], "NetworkPolicy", "prod-kvorum")["spec"]
+    own, *others = policy["ingress"][1]["from"]
+
+    assert others == [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
+    for _, pod in pod_templates(renders["open-to-named-clients"]):
+        assert _selects(own["podSelector"], pod["metadata"]["labels"])
 
 
 def test_ways_in_lead_to_the_client_service(full: list[Manifest]) -> None:
