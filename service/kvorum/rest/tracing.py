@@ -4,6 +4,7 @@ Around the whole front end, and only if tracing is on; a request that is not sam
 decision. Paths and queries hold keys, so only the route is told.
 """
 
+import re
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -15,15 +16,13 @@ from kvorum.rest.observer import (
     KEY_ROUTE,
     OBSERVE_ROUTE,
     OTHER,
-    SNAPSHOT_ROUTE,
-    WATCH_ROUTE,
     method_label,
     route_label,
 )
 from kvorum.telemetry.spans import Attributes, RequestSpans, Span
 
 _UNTRACED = frozenset({"/livez", "/readyz", "/metrics", "/swagger", "/swagger/{asset}", "/"})
-_STREAMS = frozenset({WATCH_ROUTE, OBSERVE_ROUTE, SNAPSHOT_ROUTE})
+_OBSERVE = re.compile(r"/elections/.+/observe/?")
 _HOST_CHARACTERS_MAX = 255
 
 
@@ -47,35 +46,36 @@ class TracedApp:
         if route != OTHER:
             name = f"{name} {route}"
         span = admission.start(name, _attributes(scope, method, route))
-        await self._traced(span, route in _STREAMS, scope, receive, send)
+        await self._traced(span, scope, receive, send)
 
-    async def _traced(
-        self, span: Span, is_stream: bool, scope: HTTPScope, receive: Receive, send: Send
-    ) -> None:
-        """A stream's span ends when its answer begins: its hours say nothing of the node."""
+    async def _traced(self, span: Span, scope: HTTPScope, receive: Receive, send: Send) -> None:
         error = ""
         try:
             with self._spans.activate(span):
-                await self._app(scope, receive, partial(self._send, send, span, is_stream))
+                await self._app(scope, receive, partial(self._send, send, span))
         except BaseException as failure:
             error = type(failure).__qualname__
             raise
         finally:
             span.end(self._spans.now_ns(), error)
 
-    async def _send(self, send: Send, span: Span, is_stream: bool, message: Message) -> None:
+    async def _send(self, send: Send, span: Span, message: Message) -> None:
+        """A stream's span ends when its answer begins: its hours say nothing of the node."""
         if message["type"] == "http.response.start":
             status = message["status"]
             span.set("http.response.status_code", status)
             if status >= 500:
                 span.fail(str(status))
-            if is_stream:
+            if not any(name.lower() == b"content-length" for name, _ in message["headers"]):
                 span.end(self._spans.now_ns())
         await send(message)
 
 
 def _route_of(scope: HTTPScope) -> str:
-    return KEY_ROUTE if scope["raw_path"].startswith(KEY_PREFIX) else route_label(scope["path"])
+    if scope["raw_path"].startswith(KEY_PREFIX):
+        return KEY_ROUTE
+    path = scope["path"]
+    return OBSERVE_ROUTE if _OBSERVE.fullmatch(path) else route_label(path)
 
 
 def _attributes(scope: HTTPScope, method: str, route: str) -> Attributes:

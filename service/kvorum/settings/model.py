@@ -232,7 +232,11 @@ class Settings(BaseSettings):
         description="Which requests are traced; parentbased_…: as the client says, if it says so.",
     )
     otel_traces_sampler_arg: float = Field(
-        0.01, ge=0, le=1, description="Share of requests that the samplers by ratio take, 0 to 1."
+        0.01,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Share of requests that the samplers by ratio take, 0 to 1.",
     )
     otel_service_name: Annotated[str, BeforeValidator(_not_blank)] = Field(
         "kvorum", description="What the nodes are called in traces."

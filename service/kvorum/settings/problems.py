@@ -20,6 +20,7 @@ _WORDING = {
     "int_parsing": "{input!r} is not a whole number",
     "int_from_float": "{input!r} is not a whole number",
     "float_parsing": "{input!r} is not a number",
+    "finite_number": "{input!r} is not a number",
     "greater_than_equal": "{input} is less than {ge}",
     "less_than_equal": "{input} is greater than {le}",
     "string_too_short": "is empty",

@@ -280,7 +280,8 @@ def _decode_notes(notes: Iterable[pb.TraceNote]) -> Iterator[TraceNote]:
     """Only those that can be understood: a trace is no reason to break off a stream."""
     for note in notes:
         subject, context = _SUBJECTS.get(note.subject), parse_traceparent(note.traceparent)
-        if subject is not None and context is not None:
+        is_plausible = max(note.number, note.term) <= NUMBER_MAX
+        if subject is not None and context is not None and is_plausible:
             yield TraceNote(subject, note.number, note.term, context)
 
 

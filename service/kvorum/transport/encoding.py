@@ -208,3 +208,11 @@ def encode_batch(messages: Sequence[Message], notes: Sequence[TraceNote] = ()) -
             traceparent=note.context.traceparent,
         )
     return frame.SerializeToString()
+
+
+def encode_with_notes(
+    messages: Sequence[Message], notes: Sequence[TraceNote], bytes_max: int
+) -> bytes:
+    """The same, without ``notes`` if the receiver would refuse a frame that large."""
+    raw = encode_batch(messages, notes)
+    return encode_batch(messages) if notes and len(raw) > bytes_max else raw

@@ -17,7 +17,7 @@ from kvorum.telemetry.spans import FrameTraces
 from kvorum.transport.backoff import Backoff
 from kvorum.transport.complaints import Complaints
 from kvorum.transport.directory import Directory
-from kvorum.transport.encoding import encode_batch
+from kvorum.transport.encoding import encode_batch, encode_with_notes
 from kvorum.transport.handshake import Handshake
 from kvorum.transport.introduction import REASON_CHARACTERS_MAX, RefusalKind, shown
 from kvorum.transport.introduction_codec import decode_reply, encode_hello
@@ -235,11 +235,8 @@ class Link:
         raise _Ended(await _status(call))
 
     def _encode_traced(self, messages: Sequence[Message]) -> bytes:
-        """A frame with notes about its messages, unless they would make it too large."""
         notes = self._traces.outgoing(self._peer, messages) if self._traces is not None else ()
-        raw = encode_batch(messages, notes)
-        too_large = notes and len(raw) > self._options.message_bytes_max
-        return encode_batch(messages) if too_large else raw
+        return encode_with_notes(messages, notes, self._options.message_bytes_max)
 
     def _dropped(self, messages: int, reason: DropReason) -> None:
         if messages:
