@@ -94,6 +94,50 @@ async def test_opening_a_watch_is_a_span(kind: str, traced: Traced) -> None:
     assert traced.span().name == "watch"
 
 
+async def test_a_node_is_told_of_the_callers_span(kind: str, traced: Traced) -> None:
+    told: list[httpx.Headers] = []
+
+    def node(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers)
+        return written()
+
+    tracer = traced.provider.get_tracer("caller")
+    async with entered(make_client(kind, node)) as client:
+        await settled(client.put("a", 1))
+        with tracer.start_as_current_span("caller") as span:
+            await settled(client.put("a", 1))
+    context = span.get_span_context()
+    assert "traceparent" not in told[0]
+    assert told[1]["traceparent"].startswith(f"00-{context.trace_id:032x}-{context.span_id:016x}-")
+
+
+async def test_a_node_is_told_of_the_calls_own_span(kind: str, traced: Traced) -> None:
+    told: list[str] = []
+
+    def node(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers["traceparent"])
+        return written()
+
+    async with entered(traced.client(kind, node)) as client:
+        await settled(client.put("a", 1))
+    context = traced.span().context
+    assert context
+    assert told[0].startswith(f"00-{context.trace_id:032x}-{context.span_id:016x}-")
+
+
+async def test_a_watch_tells_too(kind: str, traced: Traced) -> None:
+    told: list[httpx.Headers] = []
+
+    def node(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers)
+        return streamed(frame("opened", last_id=1, revision=1))
+
+    async with entered(traced.client(kind, node)) as client, entered(client.watch("a")):
+        pass
+    assert told
+    assert all("traceparent" in headers for headers in told)
+
+
 def test_without_a_provider_nothing_of_it_is_imported() -> None:
     code = (
         "import sys; from kvorum.client import Client; Client('a:1').close(); "
