@@ -25,7 +25,8 @@ PART_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 20
 
 _CONNECT_S = 10.0
-_SILENCE_S = 60.0
+_SILENCE_S = 30.0
+"""Of one attempt. A node cuts off a download of which nothing is taken for a minute."""
 _RETRIES = Retry(total=4, backoff_factor=0.5, status_forcelist=[500, 502, 503, 504])
 
 
