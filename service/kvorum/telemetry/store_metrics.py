@@ -1,18 +1,22 @@
 """What the store holds, and how old the last backup is; read when somebody scrapes."""
 
 from operator import attrgetter
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from kvorum.telemetry.meters import SampledTopic
 
+_Time = Annotated[float, Meta(ge=0, le=1e12)]
+_Count = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
 
 class BackupSample(Struct, frozen=True):
-    """What ``kvorum backup`` noted of its last success."""
+    """What ``kvorum backup`` noted of its last success; figures that can be shown."""
 
-    time: float  # Unix, seconds
-    revision: int
-    bytes: int
+    time: _Time  # Unix, seconds
+    revision: _Count
+    bytes: _Count
 
 
 class StoreSample(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from grpc import aio
 
 from kvorum.transport.observer import CallObserver
 
-_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # no generic type at run time
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["Handler | None"]]
@@ -99,9 +99,10 @@ class _Ending:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        told = self._context.code() or 0
+        told = self._context.code()  # as it was set, else 0
         if told:
-            self.code = _NAMES.get(told, grpc.StatusCode.UNKNOWN.name)
+            code = told if isinstance(told, grpc.StatusCode) else _CODES.get(told)
+            self.code = (code or grpc.StatusCode.UNKNOWN).name
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             self.code = grpc.StatusCode.CANCELLED.name
         elif error is not None:

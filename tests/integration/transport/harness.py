@@ -88,6 +88,9 @@ class Recorder:
         self.frames_sent: Counter[str] = Counter()
         self.messages_received: Counter[str] = Counter()
         self.forgot: Counter[str] = Counter()
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self.durations_s: list[float] = []
+        self.open_streams: Counter[str] = Counter()
 
     def sent(self, peer: str, messages: int, size_bytes: int) -> None:
         self.messages_sent[peer] += messages
@@ -112,6 +115,20 @@ class Recorder:
     def refused(self, kind: str) -> None:
         self.refusals[kind] += 1
 
+    def answered(self, method: str, code: str, seconds: float) -> None:
+        self.calls[method, code] += 1
+        self.durations_s.append(seconds)
+
+    def unknown(self) -> None:
+        self.calls["other", "UNIMPLEMENTED"] += 1
+
+    def opened(self, method: str) -> None:
+        self.open_streams[method] += 1
+
+    def closed(self, method: str, code: str) -> None:
+        self.open_streams[method] -= 1
+        self.calls[method, code] += 1
+
 
 class Node:
     """One transport that runs, and the inbox a driver would have."""
@@ -130,6 +147,7 @@ class Node:
             self.registrar,
             self.watches.hub.open,
             observer=self.recorder,
+            calls=self.recorder,
             logger=logging.getLogger(f"kvorum.transport.{options.node_id}"),
             random=Random(1),
         )

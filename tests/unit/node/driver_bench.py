@@ -45,6 +45,7 @@ class DriverBench:
         self.log, self.peers, self.snapshots = ManualLog(), RecordingPeers(), MemorySnapshots()
         self.options = node_options
         self.registry = CollectorRegistry()
+        self.metrics = MemberMetrics(self.registry)
         self.member = Member(
             node_options,
             Origin(Membership((SELF, OTHER, THIRD)), introduced(), hard_state, entries),
@@ -56,7 +57,7 @@ class DriverBench:
                 random_ticks=lambda _low, high: high,
                 name_of=str,
             ),
-            MemberMetrics(self.registry),
+            self.metrics,
         )
         member = self.member
         self.core, self.machine, self.wake = member.core, member.machine, member.wake

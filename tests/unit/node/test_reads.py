@@ -316,3 +316,51 @@ async def test_after_close_nobody_begins_to_wait() -> None:
     bench.reads.close()
     with pytest.raises(Rejected):
         submit(bench)
+
+
+# --- what is counted -----------------------------------------------------------------------
+
+
+def counted(bench: Bench, name: str, **labels: str) -> float:
+    return bench.registry.get_sample_value(name, labels) or 0.0
+
+
+async def test_the_time_until_leadership_is_proved_is_counted_from_the_first_attempt() -> None:
+    bench = Bench()
+    submit(bench)
+    ask(bench)
+    wait_for_retry(bench)
+    ticket = ask(bench)
+    bench.clock.advance(0.5)
+    answer(bench, ticket, 3)
+    retried_s = 2 * bench.options.heartbeat_ticks * bench.options.tick_s
+    duration = "kvorum_read_index_duration_seconds"
+    assert counted(bench, f"{duration}_count") == 1
+    assert counted(bench, f"{duration}_sum") == pytest.approx(retried_s + 0.5)
+    submit(bench)
+    answer(bench, ask(bench), 3)
+    assert counted(bench, f"{duration}_count") == 2
+    assert counted(bench, f"{duration}_sum") == pytest.approx(retried_s + 0.5), "anew"
+
+
+async def test_refused_reads_are_counted_by_reason() -> None:
+    bench = Bench(options(pending_reads_max=2))
+    reads = [submit(bench) for _ in range(2)]
+    with pytest.raises(Overloaded):
+        submit(bench)
+    heavy = PENDING_WEIGHT_FACTOR * bench.options.pending_reads_max
+    failed = "kvorum_reads_failed_total"
+    assert counted(bench, failed, reason="overloaded") == 1
+    assert counted(bench, failed, reason="no_leader") == 0
+    bench.lose_hope()
+    bench.reads.expire()
+    assert counted(bench, failed, reason="no_leader") == 2
+    with pytest.raises(NoLeader):
+        submit(bench)
+    assert counted(bench, failed, reason="no_leader") == 3
+    bench.leadership.report(OTHER)
+    submit(bench)
+    with pytest.raises(Overloaded):
+        submit(bench, heavy)
+    assert counted(bench, failed, reason="overloaded") == 2
+    assert all(isinstance(read.future.exception(), NoLeader) for read in reads)

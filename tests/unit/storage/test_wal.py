@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from kvorum.raft.types import Index
+from kvorum.raft.types import EntryId, Index, Term
 from kvorum.storage.fs import OsFileSystem
 from kvorum.storage.recovery import recover
 from kvorum.storage.wal import LogWriteError, Wal, open_log
@@ -333,3 +333,23 @@ async def test_a_crash_while_releasing_leaves_no_gap(worker: Worker, seed: int) 
     assert recover(survivor, WAL, at(12)).hard_state == state(1, "n", 12)
     fs.fault = lambda _operation, _path: None
     await wal.close()
+
+
+async def test_the_size_follows_the_segments(worker: Worker) -> None:
+    fs = new_log()
+
+    def on_disk() -> int:
+        return sum(len(fs.read(path)) for path in segments(fs))
+
+    wal = await filled(fs, worker, 12)
+    assert len(segments(fs)) > 2
+    assert wal.size_bytes == on_disk()
+    await wal.append(state(1, "n", 12), [entry(13, data=b"d" * (3 * SEGMENT_BYTES))])
+    assert wal.size_bytes == on_disk()
+    await wal.release(Index(12))
+    assert wal.size_bytes == on_disk()
+    await wal.close()
+    base = EntryId(Term(1), Index(12))
+    again, _ = open_log(fs, WAL, worker, base=base, segment_bytes=SEGMENT_BYTES)
+    assert again.size_bytes == on_disk()
+    await again.close()
