@@ -58,8 +58,8 @@ RUN find bin -mindepth 1 ! -name 'python*' ! -name kvorum -delete \
         -delete \
     && find lib -type d -regextype posix-extended \
         -regex '.*/site-packages/([^/]+/)?(tests?|SelfTest)' -prune -exec rm -r {} + \
-    && find lib -type d -path '*/faker/providers/*' -name '[a-z][a-z]*_*' ! -name en_US \
-        -prune -exec rm -r {} + \
+    && find lib -type d -regextype posix-extended ! -name en_US \
+        -regex '.*/faker/providers/[^/]+/[a-z]+_[A-Z][A-Za-z_]*' -prune -exec rm -r {} + \
     && find lib -name '*.so*' -exec strip --strip-debug {} + \
     && rm -rf include .gitignore \
     && PYTHONHASHSEED=0 bin/python -m compileall -q --invalidation-mode unchecked-hash lib \
