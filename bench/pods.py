@@ -79,7 +79,7 @@ async def restarted(cluster: Cluster, manifests: list[Manifest], *, orderly: boo
 
 async def trial(image: Image, measured: Measured) -> None:
     async with Cluster(image, HABITS) as cluster:
-        manifests = Release(cluster).manifests(VALUES)
+        manifests = await Release(cluster).manifests(VALUES)
         cluster.apply(manifests)
         measured.first.append(await ready(cluster))
         await fill(cluster)

@@ -18,6 +18,7 @@ from typing import Self
 from msgspec import Struct
 
 from tests.chaos.waiting import eventually
+from tests.deploy.pods.api_server import ApiServer
 from tests.deploy.pods.environment import service_links
 from tests.deploy.pods.image import Image
 from tests.deploy.pods.names import Names
@@ -68,6 +69,7 @@ class Cluster:
         )
         self.names = Names(self.services.resolve, ttl_s=self.habits.dns_ttl_s)
         self._around = self._surroundings(image)
+        self.api = ApiServer(self._live, self.directory / "kubeconfig")
         self._controller: asyncio.Task[None] | None = None
 
     def _surroundings(self, image: Image) -> Surroundings:
@@ -87,6 +89,7 @@ class Cluster:
 
     async def __aenter__(self) -> Self:
         await self.names.start(self.network.dns)
+        await self.api.start()
         self._controller = asyncio.create_task(self._control())
         return self
 
@@ -102,11 +105,16 @@ class Cluster:
         await asyncio.gather(*(pod.kill() for pod in self.pods() if not pod.is_gone))
         await self.services.close()
         await self.names.close()
+        await self.api.close()
         self.network.close()
         if error is None:
             shutil.rmtree(self.directory)
         else:
             print(f"logs and data: {self.directory}")
+
+    def _live(self, namespace: str, name: str) -> Manifest | None:
+        here = self._stateful is not None and namespace == self.habits.namespace
+        return self.stateful_set.manifest if here and self.stateful_set.name == name else None
 
     async def _control(self) -> None:
         while True:

@@ -1,9 +1,10 @@
 """Helm in miniature: what the real `helm template` renders, with the hooks run where they belong.
 
-`helm template` asks no cluster, so what the chart would look up in the live StatefulSet (the number
-of members that founded the cluster) is handed in as a value.
+It renders as against a cluster (``--dry-run=server``), so that the chart's look-ups find what is
+live. Histories of releases and rollbacks are not here.
 """
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ from tests.deploy.pods.sandbox import ROOT, VENV
 
 CHART = ROOT / "deploy/helm/kvorum"
 HELM = VENV / "bin/helm"
-FOUNDING = "kvorum/founding-replicas"
 _HOOK, _WEIGHT = "helm.sh/hook", "helm.sh/hook-weight"
 Values = Mapping[str, Any]
 
@@ -29,21 +29,19 @@ def render(
     release: str = "kvorum",
     namespace: str = "shop",
     upgrade: bool = False,
-    chart: Path = CHART,
+    kubeconfig: Path | None = None,
 ) -> list[Manifest]:
-    """Every manifest of the chart, hooks included. Raises CalledProcessError with helm's words."""
-    command = [
-        str(HELM),
-        "template",
-        release,
-        str(chart),
-        "--namespace",
-        namespace,
-        "--values",
-        "-",
-    ]
+    """Every manifest of the chart, hooks included; looked up with ``kubeconfig``, if given.
+
+    AssertionError with helm's words where it refuses.
+    """
+    command = [str(HELM), "template", release, str(CHART)]
+    command += ["--namespace", namespace, "--values", "-"]
     if upgrade:
         command.append("--is-upgrade")
+    if kubeconfig is not None:
+        command += ["--dry-run=server", "--kubeconfig", str(kubeconfig)]
+        command.append("--disable-openapi-validation")  # tests/deploy/chart does that
     done = subprocess.run(
         command, input=json.dumps(values), capture_output=True, text=True, check=False
     )
@@ -62,23 +60,26 @@ class Release:
 
     async def install(self, values: Values, *, within_s: float = 60.0) -> None:
         """As `helm install --wait`."""
-        await self._roll_out(self._render(values, upgrade=False), "install", within_s)
+        await self._roll_out(await self._render(values, upgrade=False), "install", within_s)
 
     async def upgrade(self, values: Values, *, within_s: float = 60.0) -> None:
         """As `helm upgrade --wait`. Raises :class:`JobFailed` where a hook refuses."""
-        founding = annotation(self._cluster.stateful_set.manifest, FOUNDING)
-        if founding:
-            values = {"foundingReplicas": int(founding), **values}
-        await self._roll_out(self._render(values, upgrade=True), "upgrade", within_s)
+        await self._roll_out(await self._render(values, upgrade=True), "upgrade", within_s)
 
-    def manifests(self, values: Values) -> list[Manifest]:
+    async def manifests(self, values: Values) -> list[Manifest]:
         """Of an installation, without its hooks."""
-        rendered = self._render(values, upgrade=False)
+        rendered = await self._render(values, upgrade=False)
         return [each for each in rendered if not annotation(each, _HOOK)]
 
-    def _render(self, values: Values, *, upgrade: bool) -> list[Manifest]:
-        space = self._cluster.habits.namespace
-        return render(values, release=self.name, namespace=space, upgrade=upgrade)
+    async def _render(self, values: Values, *, upgrade: bool) -> list[Manifest]:
+        return await asyncio.to_thread(  # the API server is in this one
+            render,
+            values,
+            release=self.name,
+            namespace=self._cluster.habits.namespace,
+            upgrade=upgrade,
+            kubeconfig=self._cluster.api.kubeconfig,
+        )
 
     async def _roll_out(self, rendered: list[Manifest], event: str, within_s: float) -> None:
         self._rendered = rendered

@@ -36,7 +36,7 @@ async def test_pods_wait_for_names_that_do_not_resolve_yet(image: Image) -> None
     async with Cluster(image) as cluster:
         cluster.held |= {1, 2}
         release = Release(cluster)
-        cluster.apply(release.manifests(HASTY))
+        cluster.apply(await release.manifests(HASTY))
         first = "kvorum-1.kvorum-headless.shop.svc.cluster.local"
 
         async def asked_in_vain() -> bool:
