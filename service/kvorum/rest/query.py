@@ -116,6 +116,11 @@ class Query:
                 )
         return chosen[-1] == b"stale"
 
+    def drop(self, *names: str) -> None:
+        """Somebody else reads these."""
+        for name in names:
+            self._values.pop(name.encode("ascii"), None)
+
     def refuse(self, *names: str, instead: str) -> None:
         """Raises ``InvalidRequest`` if one of these is there: ``instead`` says what to do."""
         for name in names:
@@ -126,6 +131,12 @@ class Query:
         """Raises ``InvalidRequest`` if anything is left; ``known`` says what there is."""
         for name in self._values:
             raise InvalidRequest(f"{_shown(name)} is no parameter of this request; {known}")
+
+
+def refuse_query(raw: bytes) -> None:
+    """For requests without any parameters. Raises ``InvalidRequest``."""
+    if raw:
+        Query(raw).refuse_others("there are none")
 
 
 def _plain(name: bytes) -> bytes:

@@ -74,6 +74,29 @@ async def test_a_request_id_must_be_possible(app: ASGIApp, target: bytes) -> Non
     assert (await call(app, "GET", target)).status == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "known"),
+    [
+        ("GET", b"/command/Node-1-1?consistency=stale&", "there is consistency"),
+        ("GET", b"/cluster/info?", "there are none"),
+        ("GET", b"/cluster/log?from=1&limit=5&", "there are from and limit"),
+        ("GET", b"/cluster/members?", "there are none"),
+        ("POST", b"/cluster/members?", "there are none"),
+        ("POST", b"/cluster/members/Node-1/promote?", "there are none"),
+        ("DELETE", b"/cluster/members/Node-1?", "there are none"),
+        ("POST", b"/cluster/transfer?", "there are none"),
+    ],
+)
+async def test_a_parameter_that_nobody_reads_is_a_mistake(
+    app: ASGIApp, method: str, target: bytes, known: str
+) -> None:
+    before = (await call(app, "GET", b"/cluster/members")).json
+    reply = await call(app, method, target + b"form=1")
+    assert (reply.status, reply.json["type"]) == (400, "urn:kvorum:problem:invalid-request")
+    assert reply.json["detail"] == f"'form' is no parameter of this request; {known}"
+    assert (await call(app, "GET", b"/cluster/members")).json == before
+
+
 async def test_a_request_id_may_contain_a_slash(app: ASGIApp) -> None:
     key = (b"idempotency-key", b"a//b/%")
     await call(app, "PUT", b"/key/k", headers=[key], body=b'{"value":1}')

@@ -16,7 +16,9 @@ def command_routes(service: KvService) -> list[HTTPRouteHandler]:
     @get(["/command", "/command/{request_id:path}"])
     async def find(request: AnyRequest) -> Response[bytes]:
         request_id = parse_command(request.scope["raw_path"])
-        stale = Query(request.scope["query_string"]).is_stale()
+        query = Query(request.scope["query_string"])
+        stale = query.is_stale()
+        query.refuse_others("there is consistency")
         return to_response(await command_answer(service, request_id, stale=stale))
 
     return [find]

@@ -15,6 +15,7 @@ from kvorum.rest.members import (
     transfer_answer,
 )
 from kvorum.rest.options import RestOptions
+from kvorum.rest.query import refuse_query
 from kvorum.rest.reader import BodyReader
 
 
@@ -23,12 +24,14 @@ def member_routes(service: KvService, options: RestOptions) -> list[HTTPRouteHan
     bodies = BodyReader(options)
 
     async def body_of(request: AnyRequest) -> bytes:
+        refuse_query(request.scope["query_string"])
         head = read_head(request.scope["headers"])
         check_json_body(head)
         return await bodies.read(request.receive, declared_length(head), ENVELOPE_BYTES_MAX)
 
     @get("/cluster/members")
-    async def members() -> Response[bytes]:
+    async def members(request: AnyRequest) -> Response[bytes]:
+        refuse_query(request.scope["query_string"])
         return to_response(members_answer(service))
 
     @post("/cluster/members")
@@ -38,10 +41,12 @@ def member_routes(service: KvService, options: RestOptions) -> list[HTTPRouteHan
 
     @post("/cluster/members/{id:str}/promote")
     async def promote(request: AnyRequest) -> Response[bytes]:
+        refuse_query(request.scope["query_string"])
         return to_response(await promote_answer(service, request.path_params["id"]))
 
     @delete("/cluster/members/{id:str}", status_code=200)
     async def remove(request: AnyRequest) -> Response[bytes]:
+        refuse_query(request.scope["query_string"])
         return to_response(await remove_answer(service, request.path_params["id"]))
 
     @post("/cluster/transfer")

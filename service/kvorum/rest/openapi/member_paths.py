@@ -71,7 +71,10 @@ def _list() -> JsonObject:
         "Who belongs to the cluster",
         "The membership in force on this node; answers at once, also without a leader. Only the "
         "leader knows which of the others are active and how far they lag.",
-        {"200": json_answer(MembersAnswer, "All members.", _membership(31, _LEARNER))},
+        {
+            "200": json_answer(MembersAnswer, "All members.", _membership(31, _LEARNER)),
+            "400": _no_parameters(_PATH),
+        },
         _PATH,
     )
 
@@ -99,6 +102,7 @@ def _remove() -> JsonObject:
     detail = "localhost:8001 is the last voter: without it nothing could be decided"
     responses = {
         "200": json_answer(MembersAnswer, "Removed; these are left.", _membership(52)),
+        "400": _no_parameters(_ONE),
         "404": _unknown(_ONE),
         "409": _conflict(_ONE, detail),
         **_unfinished(_ONE),
@@ -118,6 +122,7 @@ def _promote() -> JsonObject:
     example = _membership(40, _PROMOTED) | {"member": _PROMOTED}
     responses = {
         "200": json_answer(MembersAnswer, "It votes now.", example),
+        "400": _no_parameters(_PROMOTE),
         "404": _unknown(_PROMOTE),
         "409": _conflict(_PROMOTE, "localhost:8002 is a voter already"),
         **_unfinished(_PROMOTE),
@@ -180,7 +185,10 @@ def _body(schema: type[Struct], example: JsonObject) -> JsonObject:
 def _body_refusals(instance: str, detail: str) -> JsonObject:
     return {
         "400": problem_answer(
-            "The body cannot be understood.", KINDS[InvalidRequest], detail, instance=instance
+            "The body cannot be understood, or there are parameters.",
+            KINDS[InvalidRequest],
+            detail,
+            instance=instance,
         ),
         "413": problem_answer(
             "The body is too large.",
@@ -195,6 +203,15 @@ def _body_refusals(instance: str, detail: str) -> JsonObject:
             instance=instance,
         ),
     }
+
+
+def _no_parameters(instance: str) -> JsonObject:
+    return problem_answer(
+        "There are parameters, but it takes none.",
+        KINDS[InvalidRequest],
+        "'force' is no parameter of this request; there are none",
+        instance=instance,
+    )
 
 
 def _unknown(instance: str) -> JsonObject:

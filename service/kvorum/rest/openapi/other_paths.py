@@ -119,7 +119,15 @@ def _cluster_info() -> JsonObject:
         "clusterInfo",
         "Where this node stands",
         "Answers at once, on every node, also without a leader.",
-        {"200": json_answer(ClusterInfoAnswer, "Its state now.", example)},
+        {
+            "200": json_answer(ClusterInfoAnswer, "Its state now.", example),
+            "400": problem_answer(
+                "There are parameters, but it takes none.",
+                KINDS[InvalidRequest],
+                "'verbose' is no parameter of this request; there are none",
+                instance="/cluster/info",
+            ),
+        },
     )
 
 
@@ -142,7 +150,7 @@ def _cluster_log() -> JsonObject:
     responses = {
         "200": json_answer(ClusterLogAnswer, "One page.", example),
         "400": problem_answer(
-            "`from` or `limit` is not a number or out of range.",
+            "A parameter is unknown, not a number or out of range.",
             KINDS[InvalidRequest],
             "limit: Expected `int` <= 1000",
             instance="/cluster/log",
