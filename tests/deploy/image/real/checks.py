@@ -65,7 +65,7 @@ def check_image(podman: Podman, image: str) -> Iterator[str]:
 
 
 def check_alone(podman: Podman, image: str) -> Iterator[str]:
-    """What the image does without any settings; its data outlives a container."""
+    """One node, which must be said: a cluster's node without its list would found another one."""
     name, volume = "kvorum-image-test-alone", "kvorum-image-test"
 
     def ready() -> bool:
@@ -79,7 +79,9 @@ def check_alone(podman: Podman, image: str) -> Iterator[str]:
     def start(hostname: str) -> None:
         podman.remove([name])
         where = ["--network=none", f"--hostname={hostname}", f"--volume={volume}:/var/lib/kvorum"]
-        podman("run", "--detach", f"--name={name}", *where, *hardening(), image)
+        podman(
+            "run", "--detach", f"--name={name}", "--env=OTHER_NODES=", *where, *hardening(), image
+        )
         eventually("the node alone serves", ready)
 
     podman("volume", "rm", "--force", volume)
@@ -92,7 +94,14 @@ def check_alone(podman: Podman, image: str) -> Iterator[str]:
     finally:
         podman.remove([name])
         podman("volume", "rm", "--force", volume)
-    yield "alone, without a setting: serves, and again from its volume in a new container"
+    yield "alone (OTHER_NODES=): serves, and again from its volume in a new container"
+    try:
+        podman("run", "--rm", "--network=none", *hardening(), image)
+    except AssertionError as refusal:
+        assert "For a node that is alone: OTHER_NODES=" in str(refusal), refusal
+        yield "without any setting: refuses, and says how to run one node"
+    else:
+        raise AssertionError("a container without settings ran and ended well")
 
 
 def check_cluster(nodes: Nodes) -> Iterator[str]:
