@@ -58,6 +58,14 @@ class Podman:
     def __call__(self, *arguments: str) -> str:
         return run(["podman", *arguments], env=self.environ)
 
+    def refused(self, *arguments: str) -> str:
+        """What was said by a command that must fail."""
+        command = ["podman", *arguments]
+        environ = {**os.environ, **self.environ}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode != 0, f"{' '.join(command)} ends well"
+        return done.stderr
+
     def config(self, image: str) -> dict[str, Any]:
         [inspected] = json.loads(self("image", "inspect", image))
         assert isinstance(inspected, dict)
