@@ -3,6 +3,7 @@
 import io
 import os
 import platform
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -138,3 +139,11 @@ def test_nothing_is_done_where_all_is_there(path: Path, monkeypatch: pytest.Monk
         program(path, name)
     monkeypatch.setattr(os, "geteuid", lambda: 0)  # apt-get is not even there
     programs.ensure_packages()
+
+
+def test_continuous_integration_installs_the_same_packages() -> None:
+    script = (Path(programs.__file__).parents[1] / ".ci" / "run").read_text()
+    [listed] = [line for line in script.splitlines() if line.startswith("packages=(")]
+    assert set(programs.PROGRAMS.values()) <= set(
+        re.findall(r"[a-z0-9-]+", listed.partition("(")[2])
+    )
