@@ -236,8 +236,11 @@ def _request_id(error: Exception, context: Context) -> str:
 
 def _headers(error: Exception) -> Headers:
     if isinstance(error, Rejected):
-        seconds = max(1, math.ceil(error.retry_after_s))
-        return ((b"retry-after", b"%d" % seconds),)
+        retry = (b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s)))
+        if isinstance(error, NoLeader | Overloaded):
+            return (retry,)
+        # "Ask another one": behind a load balancer only a new connection leads to another one.
+        return (retry, (b"connection", b"close"))
     if isinstance(error, NotReady):
         return ((b"retry-after", b"1"),)
     if isinstance(error, MethodNotAllowed):

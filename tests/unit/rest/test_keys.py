@@ -6,7 +6,7 @@ import logging
 import pytest
 from litestar.types import ASGIApp, Message, ReceiveMessage
 
-from kvorum.errors import NoLeader, OutcomeUnknown, Overloaded
+from kvorum.errors import NoLeader, OutcomeUnknown, Overloaded, Rejected
 from tests.unit.rest.asgi import JSON, Reply, call, http_scope
 from tests.unit.rest.fake_service import FakeService
 
@@ -161,6 +161,22 @@ async def test_retry_after_is_rounded_up_to_seconds(app: ASGIApp, service: FakeS
     reply = await put(app, b"k", b"1")
     assert reply.headers[b"retry-after"] == b"2"
     assert reply.json["requestId"] == "Node-1-1"
+
+
+@pytest.mark.parametrize(
+    ("failure", "closes"),
+    [
+        (Rejected("this node stopped serving; ask another one"), True),
+        (NoLeader("no leader is known"), False),
+        (Overloaded("the queue is full"), False),
+    ],
+)
+async def test_a_node_that_sends_clients_elsewhere_closes_their_connection(
+    app: ASGIApp, service: FakeService, failure: Rejected, closes: bool
+) -> None:
+    service.failure = failure
+    reply = await put(app, b"k", b"1")
+    assert (reply.headers.get(b"connection") == b"close") is closes
 
 
 async def test_an_unexpected_error_is_logged_and_not_shown(
