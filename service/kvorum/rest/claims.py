@@ -28,6 +28,7 @@ from kvorum.rest.coordination_schemas import (
     NamesAnswer,
     ReleaseAnswer,
 )
+from kvorum.rest.fullness import full_error
 from kvorum.rest.lease_fields import keeping, valid_lease
 from kvorum.rest.leases import lease_of_request
 from kvorum.rest.presence import while_connected
@@ -129,18 +130,21 @@ class ClaimApi:
         )
         try:
             claim = await _while_connected(acquiring, receive if wanted.wait_s else None)
-        except (Conflict, ClientLeft) as error:
+        except (Conflict, Full, ClientLeft) as error:
             # Nobody knows of a lease that was made here: it would only stand in the way.
             if not wanted.lease and not (is_named and isinstance(error, ClientLeft)):
                 self._drop(lease)
-            raise
+            raise self._in_full(error) from error
         if not (claim.is_held or wanted.queue):
             raise Conflict(f"{name!r} is taken; lease {lease} waits for it since it asked before")
         return self._claim_answer(request_id, claim)
 
     async def proclaim(self, request_id: str, name: str, lease: str, value: bytes) -> Answer:
         """200; 409 unless the lease leads."""
-        claim = await self._claims.proclaim(name, lease, value, request_id)
+        try:
+            claim = await self._claims.proclaim(name, lease, value, request_id)
+        except Full as error:
+            raise self._in_full(error) from error
         return self._claim_answer(request_id, claim)
 
     async def release(self, request_id: str, name: str, lease: str) -> Answer:
@@ -204,6 +208,10 @@ class ClaimApi:
             raise Full(outcome.message)
         if outcome.status is not Status.SUCCESS:
             raise Conflict(f"no lease could be made for this claim: {outcome.message}")
+
+    def _in_full(self, error: Exception) -> Exception:
+        """A refusal for the quota tells as much as that of a put."""
+        return full_error(error, self._service.store_info()) if isinstance(error, Full) else error
 
     def _drop(self, lease: str) -> None:
         """Nobody waits for the end of a lease that nobody knows; if it fails, time ends it."""

@@ -1,5 +1,6 @@
 """What a refusal for the quota says: how much is used, and whether there is room for less."""
 
+from kvorum.errors import Full
 from kvorum.mvcc.outcome import FULL_MESSAGE, Outcome, Status
 from kvorum.mvcc.quota import RELIEF_PERCENT
 from kvorum.node.views import StoreInfo
@@ -12,6 +13,17 @@ def full_detail(outcome: Outcome, store: StoreInfo, value_bytes: int | None = No
     """Empty unless the outcome is a refusal for the quota; ``value_bytes``: of the one value."""
     if outcome.status is not Status.FULL or outcome.message != FULL_MESSAGE:
         return ""
+    return _detail(store, value_bytes)
+
+
+def full_error(error: Full, store: StoreInfo) -> Full:
+    """The same of a refusal that was raised."""
+    if str(error) != FULL_MESSAGE:
+        return error
+    return Full(_detail(store, None) or FULL_MESSAGE)
+
+
+def _detail(store: StoreInfo, value_bytes: int | None) -> str:
     if not store.quota_bytes:  # it is the leader's that counts
         return ""
     used = f"{_used(store.size_bytes, store.quota_bytes)} are used (QUOTA_BYTES)"

@@ -188,6 +188,31 @@ async def test_a_lease_that_does_not_exist_claims_nothing(app: ASGIApp) -> None:
     assert (reply.status, reply.json["type"]) == (404, "urn:kvorum:problem:lease-not-found")
 
 
+@KINDS
+async def test_a_full_store_says_as_much_as_to_a_put(
+    app: ASGIApp, service: FakeService, kind: bytes
+) -> None:
+    await post(app, b"/elections/led", b'{"lease":"a"}')
+    service.quota_bytes = service.store_info().size_bytes + 1
+    put = await call(app, "PUT", b"/key/k", headers=[JSON], body=b'{"value":"%b"}' % (b"x" * 90))
+    assert "are used (QUOTA_BYTES); " in put.json["detail"]
+    claimed = await post(app, b"/%b/n" % kind, b'{"lease":"a"}')
+    assert (claimed.status, claimed.json["type"]) == (put.status, put.json["type"])
+    assert claimed.json["detail"] == put.json["detail"]
+    led = b'{"lease":"a","value":"%b"}' % (b"x" * 90)
+    proclaimed = await call(app, "PUT", b"/elections/led", headers=[JSON], body=led)
+    assert (proclaimed.status, proclaimed.json["detail"]) == (507, claimed.json["detail"])
+
+
+async def test_a_lease_for_a_claim_that_finds_no_room_goes(
+    app: ASGIApp, service: FakeService
+) -> None:
+    service.quota_bytes = 1
+    reply = await post(app, b"/locks/n", b'{"ttlSeconds":60}')
+    assert reply.status == 507
+    assert sorted(view.id for view in service.leases(limit=10)) == ["a", "b", "c"]
+
+
 async def test_the_leader_proclaims(app: ASGIApp) -> None:
     for one in (b"a", b"b"):
         await post(app, b"/elections/n", b'{"lease":"%b","value":1}' % one)
