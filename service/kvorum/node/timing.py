@@ -91,38 +91,57 @@ class CommitTimes:
                 appended.popleft()
 
 
-class _Probe:
-    """One append that is timed; whatever of the three is not None tells its answer."""
-
-    __slots__ = ("match", "read_round", "sent_s")
-
-    def __init__(self, sent_s: float, match: Index | None, read_round: int | None) -> None:
-        self.sent_s = sent_s
-        self.match = match
-        self.read_round = read_round
-
-    @property
-    def is_plain(self) -> bool:
-        """Nothing marks its answer: the next one is taken for it."""
-        return self.match is None and self.read_round is None
-
-    def is_answered_by(self, response: AppendResponse) -> bool:
-        if self.match is not None:
-            return response.match >= self.match
-        return self.read_round is None or response.round >= self.read_round
+_NOTHING = -1
+"""No append is timed, or nothing marks its answer in that way."""
 
 
 class _Peer:
-    """``is_quiet``: whatever was sent is answered, as far as one can know."""
+    """Of the append that is timed, when it was sent and what marks its answer.
 
-    __slots__ = ("durations", "is_quiet", "probe", "sent_match", "sent_round")
+    ``is_quiet``: whatever was sent is answered, as far as one can know.
+    """
+
+    __slots__ = ("durations", "is_quiet", "match", "round", "sent_match", "sent_round", "sent_s")
 
     def __init__(self, durations: Distribution) -> None:
         self.durations = durations
-        self.probe: _Probe | None = None
-        self.sent_match = Index(0)  # the last entry ever sent to it
+        self.sent_s: float = _NOTHING
+        self.match = self.round = _NOTHING
+        self.sent_match = 0  # the last entry ever sent to it
         self.sent_round = 0
         self.is_quiet = True
+
+    def sent(self, end: int, entries: int, read_round: int, now_s: float) -> None:
+        """An append whose last entry, or what precedes it, is ``end``."""
+        if self.match == self.round:  # nothing marks an answer: then the next one counts
+            self._choose(end, entries, read_round, now_s)
+        if entries and end > self.sent_match:
+            self.sent_match = end
+        self.sent_round = read_round
+        self.is_quiet = False
+
+    def _choose(self, end: int, entries: int, read_round: int, now_s: float) -> None:
+        """Whether this append is to be timed."""
+        self.sent_s = now_s
+        if entries and end > self.sent_match:
+            self.match = end
+        elif read_round > self.sent_round:
+            self.round = read_round
+        elif entries or not self.is_quiet:
+            self.sent_s = _NOTHING
+
+    def answered(self, response: AppendResponse, now_s: float) -> None:
+        if not response.success:
+            self._forget()  # it has to be sent something else first
+            return
+        self.is_quiet = response.match >= self.sent_match
+        is_it = response.match >= self.match and response.round >= self.round
+        if is_it and self.sent_s != _NOTHING:
+            self.durations.observe(now_s - self.sent_s)
+            self._forget()
+
+    def _forget(self) -> None:
+        self.sent_s = self.match = self.round = _NOTHING
 
 
 class RoundTrips:
@@ -146,30 +165,10 @@ class RoundTrips:
         peer = self._peers.get(append.to)
         if peer is None:
             peer = self._peers[append.to] = _Peer(self._metrics.round_trips(append.to))
-        end = Index(append.prev.index + len(append.entries))
-        if peer.probe is None or peer.probe.is_plain:
-            peer.probe = _probe_of(append, peer, end, now_s)
-        if append.entries:
-            peer.sent_match = max(peer.sent_match, end)
-        peer.sent_round = append.round
-        peer.is_quiet = False
+        entries = len(append.entries)
+        peer.sent(append.prev.index + entries, entries, append.round, now_s)
 
     def answered(self, response: AppendResponse, now_s: float) -> None:
         peer = self._peers.get(response.sender)
-        if peer is None:
-            return
-        if not response.success:
-            peer.probe = None  # it has to be sent something else first
-            return
-        peer.is_quiet = response.match >= peer.sent_match
-        if peer.probe is not None and peer.probe.is_answered_by(response):
-            peer.durations.observe(now_s - peer.probe.sent_s)
-            peer.probe = None
-
-
-def _probe_of(append: AppendEntries, peer: _Peer, end: Index, now_s: float) -> _Probe | None:
-    if append.entries and end > peer.sent_match:
-        return _Probe(now_s, end, None)
-    if append.round > peer.sent_round:
-        return _Probe(now_s, None, append.round)
-    return _Probe(now_s, None, None) if peer.is_quiet and not append.entries else None
+        if peer is not None:
+            peer.answered(response, now_s)
