@@ -13,6 +13,8 @@ from werkzeug.wrappers import Request
 from tests.integration.app.one_node import OneNode
 from tests.support.command_line import CommandLine, ended
 from tests.support.s3_server import SECRET_KEY, Fault, S3Server, TestBucket
+from tests.unit.cli.backup.fake_node import FakeNode, serving
+from tests.unit.storage.logs import flipped
 
 TOKEN = "a-token-of-kubernetes"
 
@@ -144,6 +146,26 @@ def test_a_part_that_fails_takes_the_upload_back(large: CommandLine, bucket: Tes
     assert any("partNumber=1" in request for request in bucket.server.seen)
     assert bucket.names() == []
     assert bucket.unfinished_uploads() == []
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_node_that_fails_in_the_middle_takes_the_upload_back(
+    large_node: OneNode, bucket: TestBucket, damage: str
+) -> None:
+    content = large_node.request("GET", "/snapshot").content
+    node = FakeNode(content, present=0, records=[])
+    if damage == "cut":
+        node.sends = 8_000_000
+    else:
+        node.backup = flipped(content, 8_000_000)
+    with serving(node):
+        ran = CommandLine(node.url)("backup", bucket.url, code=5 if damage == "cut" else 1)
+    assert "broke off after 8000000 bytes" in ran.err or "is not sound" in ran.err
+    assert any("partNumber=1" in request for request in bucket.server.seen)
+    assert bucket.names() == []
+    assert bucket.unfinished_uploads() == []
+    assert node.records == []
 
 
 @pytest.mark.usefixtures("small_parts")
