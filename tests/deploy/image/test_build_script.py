@@ -1,6 +1,7 @@
 """Which engine `make image` takes, and what it is told; stand-ins record their arguments."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,15 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "deploy/image/build.sh"
-NEEDED = ("bash", "dirname", "env", "git", "sed")
+NEEDED = ("bash", "dirname", "env", "sed")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A PATH with what the script needs and nothing else."""
     for program in NEEDED:
-        found = subprocess.run(["which", program], capture_output=True, text=True, check=True)
-        (tmp_path / program).symlink_to(found.stdout.strip())
+        found = shutil.which(program)
+        assert found is not None, program
+        (tmp_path / program).symlink_to(found)
     return tmp_path
 
 
@@ -47,7 +49,12 @@ def test_every_engine_gets_the_same_build(path: Path, name: str, starts: str) ->
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(starts)
     assert done.stdout.endswith("--no-cache .\n")
-    for part in (" --tag here:1 ", " SOURCE_DATE_EPOCH=1 ", " VERSION=0.1.0 ", " REVISION="):
+    for part in (
+        " --tag here:1 ",
+        " SOURCE_DATE_EPOCH=1 ",
+        " VERSION=0.1.0 ",
+        " REVISION=unknown ",
+    ):
         assert part in done.stdout
 
 
@@ -73,3 +80,19 @@ def test_an_unknown_engine_is_refused(path: Path) -> None:
 def test_a_failed_build_fails(path: Path) -> None:
     engine(path, "docker", code=3)
     assert build(path).returncode == 3
+
+
+def test_a_clone_names_its_revision_and_the_time_of_it(path: Path) -> None:
+    """Git is asked for both, and says that something was changed since."""
+    engine(path, "podman")
+    git = path / "git"
+    git.write_text(
+        '#!/bin/sh\ncase "$*" in\n"rev-parse HEAD") echo abc ;;\n'
+        '"log -1 --format=%ct") echo 1700000000 ;;\n'
+        "status*) [ -z \"$DIRTY\" ] || echo ' M service/kvorum/errors.py' ;;\nesac\n"
+    )
+    git.chmod(0o755)
+    clean, changed = build(path), build(path, DIRTY="1")
+    assert " --timestamp 1700000000 " in clean.stdout
+    assert " REVISION=abc " in clean.stdout
+    assert " REVISION=abc-dirty " in changed.stdout

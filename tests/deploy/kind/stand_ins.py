@@ -10,8 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 KIND = ROOT / "deploy" / "kind"
 IMAGE_ID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-# What the scripts use besides: everything else of this machine stays out of sight.
-REAL = ("bash", "basename", "cat", "cksum", "dirname", "env", "git", "grep", "mktemp", "rm", "sed")
+# What the scripts use besides: everything else of this machine stays out of sight, Git too, which
+# only a clone has a use for.
+REAL = ("bash", "basename", "cat", "cksum", "dirname", "env", "grep", "mktemp", "rm", "sed")
 SCRIPT = f"""#!/usr/bin/env bash
 call="$(basename "$0") $*"
 echo "$call" >>"$CALLS"
