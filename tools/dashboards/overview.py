@@ -162,7 +162,7 @@ _ROOM = (
         "Youngest process",
         "Time since the latest start of a node. Small again and again: a node restarts; see its "
         "log and docs/runbooks/restarting.md.",
-        [Query("time() - max(process_start_time_seconds{@} and kvorum_build_info{@})")],
+        [Query("time() - max(process_start_time_seconds{@})")],
         Kind.FIGURE,
         "s",
         width=4,

@@ -90,7 +90,7 @@ def _annotations() -> Iterator[builders.AnnotationQuery]:
     yield _mark(
         "Restart",
         "orange",
-        "sum by (instance) (changes(process_start_time_seconds{@}[2m])) > 0",
+        "count by (instance) (time() - process_start_time_seconds{@} < 60)",
     )
 
 

@@ -19,12 +19,13 @@ class Target(Struct, frozen=True):
 
     dashboard: str
     panel: str
+    query: str
     expr: str
     is_instant: bool
 
     @property
     def name(self) -> str:
-        return f"{self.dashboard}: {self.panel}"
+        return f"{self.dashboard}: {self.panel} {self.query}"
 
     def filled(self, values: Mapping[str, str]) -> str:
         """With Grafana's variables replaced."""
@@ -52,7 +53,8 @@ def targets() -> Iterator[Target]:
         for panel in panels(document):
             for target in panel["targets"]:
                 name = document["title"].removeprefix("kvorum / ")
-                yield Target(name, panel["title"], target["expr"], bool(target.get("instant")))
+                is_instant = bool(target.get("instant"))
+                yield Target(name, panel["title"], target["refId"], target["expr"], is_instant)
 
 
 def annotations() -> Iterator[Target]:
@@ -60,4 +62,4 @@ def annotations() -> Iterator[Target]:
     for path in FILES:
         document = load(path)
         for mark in document["annotations"]["list"]:
-            yield Target(document["title"], mark["name"], mark["expr"], is_instant=False)
+            yield Target(document["title"], mark["name"], "", mark["expr"], is_instant=False)

@@ -12,6 +12,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from tests.deploy.dashboards.panels import FILES, ROOT, annotations, load, panels, targets
+from tests.deploy.dashboards.rare import RARE, Rare
 from tests.deploy.rules.rule_file import (
     MADE_BY_PROMETHEUS,
     existing_metrics,
@@ -22,7 +23,7 @@ from tools.generate_dashboards import DASHBOARDS, outdated
 
 WIDTH = 24
 VALUES = {
-    "__rate_interval": "1m",
+    "__rate_interval": "4m",
     "namespace": ".*",
     "job": "kvorum",
     "node": ".*",
@@ -53,6 +54,20 @@ def test_every_query_parses(tmp_path: Path) -> None:
     path = tmp_path / "queries.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
     assert f"{len(queries)} rules found" in promtool("check", "rules", path)
+
+
+@pytest.mark.parametrize("rare", RARE, ids=lambda rare: rare.query)
+def test_a_query_that_is_empty_in_health_shows_what_there_is(rare: Rare, tmp_path: Path) -> None:
+    (query,) = {one.filled(VALUES) for one in targets() if one.name == rare.query}
+    samples = [{"labels": labels, "value": value} for labels, value in rare.expected.items()]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": n, "values": values} for n, values in rare.series.items()],
+        "promql_expr_test": [{"expr": query, "eval_time": "5m", "exp_samples": samples}],
+    }
+    path = tmp_path / "query.yaml"
+    path.write_text(yaml.safe_dump({"tests": [test]}), encoding="utf-8")
+    promtool("test", "rules", path)
 
 
 def test_rates_are_as_wide_as_grafana_says() -> None:
