@@ -28,7 +28,8 @@ STORY = (
     chapters.drain,
     chapters.lose_disk,
     chapters.refused_upgrade,
-    chapters.scale_up,
+    chapters.bad_upgrade,
+    chapters.scale_up_over_old_disks,
     chapters.reinstall,
 )
 

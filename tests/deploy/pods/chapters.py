@@ -3,6 +3,7 @@
 The clients write all the time. A chapter begins and ends with all pods ready.
 """
 
+import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -33,6 +34,18 @@ async def scale_up(stage: Stage) -> None:
     assert chapter.elections <= 1, "at most the hand-over to pod 0"
 
 
+async def scale_up_over_old_disks(stage: Stage) -> None:
+    """Disks of former members are there, and Helm does not wait: the hook does."""
+    before = stage.pids()
+    assert {"data-kvorum-3", "data-kvorum-4"} <= stage.cluster.claims.names()
+    async with stage.chapter("scale 3 to 5 over old disks") as chapter:
+        await stage.upgrade(replicaCount=5, wait=False)
+        assert await stage.nodes.members() == voters(5)
+        await stage.cluster.settled()
+    assert stage.pids()[: len(before)] == before, "pods restarted to make room for others"
+    assert chapter.elections <= 1, "at most the hand-over to pod 0"
+
+
 async def scale_down(stage: Stage) -> None:
     """Members leave before their pods go, and their disks stay."""
     before = stage.pids()
@@ -53,12 +66,16 @@ async def roll(stage: Stage) -> None:
     stage.cluster.stateful_set.created.clear()
     entries = 100_000 + len(stage.rows)
     async with stage.chapter(f"rolling upgrade of {count}") as chapter:
-        await stage.upgrade(config={"SNAPSHOT_ENTRIES": entries})
+        await stage.upgrade(config={**_config(stage), "SNAPSHOT_ENTRIES": entries})
     expected = [f"kvorum-{ordinal}" for ordinal in reversed(range(count))]
     assert stage.cluster.stateful_set.created == expected
     assert {pod.exit_codes[-1] for pod in pods} == {0}, "a pod did not end in order"
     assert chapter.elections <= 2, "one hand-over to pod 0, and one from it"
     assert await stage.nodes.members() == voters(count)
+
+
+def _config(stage: Stage) -> dict[str, int]:
+    return dict(stage.values.get("config", {}))
 
 
 async def drain(stage: Stage) -> None:
@@ -119,10 +136,31 @@ async def refused_upgrade(stage: Stage) -> None:
         await stage.gone(pod)
         before = stage.pids()
         with pytest.raises(JobFailed, match=pod.name):
-            await stage.upgrade(config={"SNAPSHOT_ENTRIES": 90_000})
+            await stage.upgrade(config={**_config(stage), "SNAPSHOT_ENTRIES": 90_000})
         assert stage.pids() == before, "the upgrade was refused and went on"
         stage.cluster.held.discard(ordinal)
         await stage.cluster.settled()
+
+
+async def bad_upgrade(stage: Stage) -> None:
+    """New pods do not start: the first of them stops the upgrade, and a rollback ends it."""
+    last = len(stage.pods()) - 1
+    old, before = stage.cluster.pod(last), stage.pids()
+    async with stage.chapter("bad upgrade, rolled back") as chapter:
+        wrong = [{"name": "QUOTA_BYTES", "value": "much"}]
+        upgrade = asyncio.create_task(stage.upgrade(extraEnv=wrong))
+
+        async def crashed() -> bool:
+            pod = stage.cluster.stateful_set.pods.get(last, old)
+            return pod is not old and bool(pod.exit_codes)
+
+        await eventually("the new pod has crashed", crashed)
+        assert stage.pids()[:last] == before[:last], "an upgrade went on past a broken pod"
+        upgrade.cancel()
+        await asyncio.gather(upgrade, return_exceptions=True)
+        await stage.roll_back()
+    assert stage.pids()[:last] == before[:last]
+    assert chapter.elections <= 1, "at most the hand-over to pod 0"
 
 
 async def reinstall(stage: Stage) -> None:

@@ -10,13 +10,14 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from msgspec import Struct
 
+from tests.chaos.rest_client import Broken, NotSent, RestClient
 from tests.chaos.waiting import eventually
 from tests.deploy.pods.api_server import ApiServer
 from tests.deploy.pods.environment import service_links
@@ -110,7 +111,8 @@ class Cluster:
         if error is None:
             shutil.rmtree(self.directory)
         else:
-            print(f"logs and data: {self.directory}")
+            kept = self.directory.rename(self.directory.with_name(f"kept-{self.directory.name}"))
+            print(f"logs and data: {kept}")  # under a name that the next harness leaves alone
 
     def _live(self, namespace: str, name: str) -> Manifest | None:
         here = self._stateful is not None and namespace == self.habits.namespace
@@ -165,7 +167,7 @@ class Cluster:
         try:
             await eventually("all pods are available", settled, within_s=within_s)
         except AssertionError as error:
-            error.add_note("\n".join(self._standing()))
+            error.add_note("\n".join([line for pod in self.pods() for line in await _told(pod)]))
             raise
 
     def check(self) -> None:
@@ -175,12 +177,6 @@ class Cluster:
         for pod in self.pods():
             if (failure := pod.failure()) is not None:
                 raise failure
-
-    def _standing(self) -> Iterator[str]:
-        for pod in self.pods():
-            yield f"{pod.name}: ready {pod.is_ready}, restarts {pod.restarts}, {pod.exit_codes}"
-            if not pod.is_ready and pod.log.exists():
-                yield from pod.log.read_text().splitlines()[-8:]
 
     async def delete_set(self) -> None:
         """With its pods; claims stay or go as the manifest says."""
@@ -257,3 +253,16 @@ class Cluster:
                 if code == 0:
                     return log
         raise JobFailed(f"{name_of(job)} ended with {code}:\n{log}")
+
+
+async def _told(pod: Pod) -> list[str]:
+    """How a pod is, in its own words where it is not ready."""
+    lines = [f"{pod.name}: ready {pod.is_ready}, restarts {pod.restarts}, {pod.exit_codes}"]
+    if not pod.is_ready:
+        with RestClient({0: (pod.ip, 8081)}) as client:
+            try:
+                lines.append((await client.ask(0, "GET", "/readyz?verbose", timeout_s=2.0)).text)
+            except (NotSent, Broken) as error:
+                lines.append(repr(error))
+        lines += pod.log.read_text().splitlines()[-8:] if pod.log.exists() else ()
+    return lines

@@ -32,6 +32,7 @@ class Names(asyncio.DatagramProtocol):
         self._kept: dict[str, tuple[float, Sequence[str] | None]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._streams: asyncio.Server | None = None
+        self._closed = asyncio.Event()
         self.asked: Counter[tuple[str, int]] = Counter()
 
     async def start(self, host: str, port: int = 53) -> None:
@@ -42,6 +43,7 @@ class Names(asyncio.DatagramProtocol):
     async def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+            await self._closed.wait()  # else the next server finds the address in use
         if self._streams is not None:
             self._streams.close()
 
@@ -49,6 +51,9 @@ class Names(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)  # the loop's is none by type
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed.set()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         assert self._transport is not None

@@ -1,7 +1,7 @@
 """Helm in miniature: what the real `helm template` renders, with the hooks run where they belong.
 
 It renders as against a cluster (``--dry-run=server``), so that the chart's look-ups find what is
-live. Histories of releases and rollbacks are not here.
+live. Histories of releases are not here.
 """
 
 import asyncio
@@ -62,9 +62,15 @@ class Release:
         """As `helm install --wait`."""
         await self._roll_out(await self._render(values, upgrade=False), "install", within_s)
 
-    async def upgrade(self, values: Values, *, within_s: float = 60.0) -> None:
-        """As `helm upgrade --wait`. Raises :class:`JobFailed` where a hook refuses."""
-        await self._roll_out(await self._render(values, upgrade=True), "upgrade", within_s)
+    async def upgrade(
+        self, values: Values, *, within_s: float = 60.0, event: str = "upgrade", wait: bool = True
+    ) -> None:
+        """As `helm upgrade --wait`, or without. Raises :class:`JobFailed` where a hook refuses.
+
+        ``event="rollback"``: as `helm rollback` to the revision that had these values.
+        """
+        rendered = await self._render(values, upgrade=True)
+        await self._roll_out(rendered, event, within_s, wait=wait)
 
     async def manifests(self, values: Values) -> list[Manifest]:
         """Of an installation, without its hooks."""
@@ -81,11 +87,14 @@ class Release:
             kubeconfig=self._cluster.api.kubeconfig,
         )
 
-    async def _roll_out(self, rendered: list[Manifest], event: str, within_s: float) -> None:
+    async def _roll_out(
+        self, rendered: list[Manifest], event: str, within_s: float, *, wait: bool = True
+    ) -> None:
         self._rendered = rendered
         await self._run_hooks(f"pre-{event}")
         self._cluster.apply([each for each in rendered if not annotation(each, _HOOK)])
-        await self._cluster.settled(within_s=within_s)
+        if wait:
+            await self._cluster.settled(within_s=within_s)
         await self._run_hooks(f"post-{event}")
 
     def hooks(self, event: str) -> list[Manifest]:
