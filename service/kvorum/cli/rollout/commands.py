@@ -67,9 +67,11 @@ def _checked(arguments: Namespace) -> Ordinals:
             Exit.USAGE,
         )
     try:
-        return Ordinals.of(arguments.members)
+        ordinals = Ordinals.of(arguments.members)
+        ordinals.address(arguments.replicas - 1)  # as of localhost:910{}, whose ports end at 9109
     except ValueError as error:
         raise Failed(
             f"--members {error}; an example: 'kv-{{}}.kv-headless.default.svc.cluster.local:8001'",
             Exit.USAGE,
         ) from error
+    return ordinals

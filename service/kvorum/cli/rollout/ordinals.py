@@ -21,6 +21,8 @@ class Ordinals(Struct, frozen=True):
         """Raises ValueError with a reason fit for the user."""
         if PLACE not in pattern:
             raise ValueError(f"{pattern!r} has no {PLACE} in the place of a node's number")
+        if PLACE in pattern.partition("[")[2].partition("]")[0]:
+            raise ValueError(f"{pattern!r} numbers IPv6 addresses, which have several spellings")
         host, _ = split_address(pattern.replace(PLACE, "0"))
         if is_wildcard(host):
             raise ValueError(f"{pattern!r} is no address that other nodes can dial")
