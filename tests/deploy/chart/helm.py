@@ -25,14 +25,15 @@ class Refused(Exception):
 
 def helm(*arguments: str) -> str:
     """Standard output; raises Refused with what helm said otherwise. It knows no cluster."""
-    done = subprocess.run(
-        [str(HELM), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={"HOME": tempfile.gettempdir(), "KUBECONFIG": os.devnull},
-    )
+    with tempfile.TemporaryDirectory() as home:  # what it finds out about a cluster, it keeps there
+        done = subprocess.run(
+            [str(HELM), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={"HOME": home, "KUBECONFIG": os.devnull},
+        )
     if done.returncode:
         raise Refused(done.stderr)
     return done.stdout
