@@ -1,4 +1,4 @@
-"""Writes what the chart's values say of themselves: the table in its README, and ``config`` in its schema.
+"""Writes what follows from the chart's values: the README's table, ``config`` in the schema.
 
 The table comes from the comments in values.yaml that begin with ``# --``, and the settings in
 values.schema.json from the service, so that neither can go stale. With --check, only compares.
@@ -88,7 +88,7 @@ def schema(former: str) -> str:
 
 
 def settings_schema() -> dict[str, object]:
-    """Each variable with what its value may be: in YAML a number may also be written as a string."""
+    """Each variable with what it may be: in YAML a number may also be written as a string."""
     return {
         name: {"description": field["description"]} | ({} if name in OWNED else _kind(field))
         for name, field in Settings.model_json_schema()["properties"].items()
