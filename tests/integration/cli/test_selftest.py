@@ -85,8 +85,9 @@ def lie(client: AsyncClient, method: str, answer: dict[str, object]) -> None:
         return Answer()
 
     async def several() -> AsyncIterator[Answer]:
-        for nothing in ():
-            yield nothing
+        nothing: tuple[Answer, ...] = ()
+        for each in nothing:
+            yield each
 
     setattr(client, method, (lambda **_: several()) if method == "range" else single)
 
