@@ -49,8 +49,7 @@ RUN venv/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel
     && venv/bin/pip --python /opt/kvorum/bin/python install --quiet --no-index --no-deps \
         --find-links dist kvorum
 # Only what a node runs with: one command; no type stubs, sources of extensions, source maps,
-# debug information or tests; of the languages of faker, which comes with the web framework for
-# made-up examples, English. Bytecode is never checked against its source, so that it is valid
+# debug information or tests. Bytecode is never checked against its source, so that it is valid
 # whatever times the files get.
 WORKDIR /opt/kvorum
 RUN find bin -mindepth 1 ! -name 'python*' ! -name kvorum -delete \
@@ -58,8 +57,6 @@ RUN find bin -mindepth 1 ! -name 'python*' ! -name kvorum -delete \
         -delete \
     && find lib -type d -regextype posix-extended \
         -regex '.*/site-packages/([^/]+/)?(tests?|SelfTest)' -prune -exec rm -r {} + \
-    && find lib -type d -regextype posix-extended ! -name en_US \
-        -regex '.*/faker/providers/[^/]+/[a-z]+_[A-Z][A-Za-z_]*' -prune -exec rm -r {} + \
     && find lib -name '*.so*' -exec strip --strip-debug {} + \
     && rm -rf include .gitignore \
     && PYTHONHASHSEED=0 bin/python -m compileall -q --invalidation-mode unchecked-hash lib \
