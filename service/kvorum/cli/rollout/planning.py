@@ -36,7 +36,7 @@ def next_before(view: View, *, may_move_lead: bool, force: bool) -> Step:
         or _unfinished(view)
         or _leading(view, may_move_lead=may_move_lead)
         or _leave_and_come(view)
-        or Finished(f"the pods may change now: {voters_of(view.answer)}")
+        or Finished(f"the pods may change now: {voters_of(view.answer)}{_not_well(view)}")
     )
 
 
@@ -86,6 +86,12 @@ def _unwell(view: View, *, force: bool) -> Step | None:
     if force:
         told = f"no majority ({well} of {len(voters)}) of the voters that stay is well: "
     return _wait_for(ailing, told, is_patient=False)
+
+
+def _not_well(view: View) -> str:
+    """With --force they may be."""
+    ailing = [seat.ailment for seat in view.staying if seat.is_voter and not seat.is_well]
+    return f", if all were well; {'; '.join(ailing)}" if ailing else ""
 
 
 def _unfinished(view: View) -> Step | None:
