@@ -62,7 +62,10 @@ async def boot(disk: SimulatedDisk, gate: Gate, tenant: Tenant) -> Booted:
     )
     assigned = tenant.assigned
     if assigned is not None and directory.identity.member_id != assigned.member_id:
-        directory.adopt(assigned.member_id, assigned.cluster_id)
+        if assigned.begins_anew:
+            directory.begin_anew(assigned.member_id, tenant.uid, segment_bytes=SEGMENT_BYTES)
+        else:
+            directory.adopt(assigned.member_id, assigned.cluster_id)
     storage = await open_storage(
         fs,
         directory,

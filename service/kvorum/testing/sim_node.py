@@ -180,6 +180,11 @@ class SimulatedMachine:
             return
         self._trace.tell(self.name, "is assigned", assignment.member_id)
         self.crash(power=False)
+        if assignment.begins_anew:
+            self._trace.fault("begins anew", self.name, assignment.member_id)
+            self._forget()
+            uid = f"{self._random.getrandbits(64):016x}"
+            self.tenant = replace(self.tenant, uid=uid)
         self.tenant = replace(self.tenant, assigned=assignment)
         self._restart(self)
 
@@ -230,8 +235,12 @@ class SimulatedMachine:
     def wipe(self, uid: str) -> None:
         """An empty disk takes the place of the one there was; the settings stay."""
         assert self.process is None, "a disk is changed while the machine is off"
-        self._invariants.disk_lost(self.member)
+        self._forget()
         self.disk.wipe()
+        self.tenant = replace(self.tenant, uid=uid, assigned=None)
+
+    def _forget(self) -> None:
+        """Nobody answers for what the member that lived here was told."""
+        self._invariants.disk_lost(self.member)
         self._durable = None
         self.is_damaged = False
-        self.tenant = replace(self.tenant, uid=uid, assigned=None)

@@ -63,9 +63,15 @@ class Operator:
         is_new = not node.core.state.log.last_index
         if is_new and assigned is not None:
             return  # it will be told
+        # With an empty disk, whoever can found a cluster alone would do so again.
+        is_alone = len(machine.tenant.members) == 1
+        keeps_disk = not is_new and (is_alone or self._random.random() < 0.5)
+        if keeps_disk and assigned is not None:
+            return  # it will be told as well, and begin anew
         self._cluster.trace.tell("operator", "clears", machine.name)
         machine.crash(power=False)
-        machine.wipe(self._cluster.new_uid())
+        if not keeps_disk:
+            machine.wipe(self._cluster.new_uid())
         if assigned is None:
             machine.is_vacant = True
         else:

@@ -94,6 +94,8 @@ class _Registrar:
             self.member.upkeep.members.lost_disk(member)
 
     def on_assigned(self, assignment: Assignment) -> None:
+        if assignment.begins_anew and not (self.member is not None and self.member.is_forsaken):
+            return  # as with a removal: not while it is led
         self._assigned(assignment)
 
     def on_refused(self, why: str) -> None:

@@ -61,6 +61,8 @@ class Consequences:
                 self._standing.disowned = shown(reply.reason, REASON_CHARACTERS_MAX)
             case RefusalKind.OTHER_CLUSTER if is_virgin and not reply.virgin:
                 self._yield_to(peer, reply)
+            case RefusalKind.STRANGER if is_virgin and is_ours and not reply.virgin:
+                self._stand_aside(peer)
             case RefusalKind.REMOVED if is_ours and not is_virgin:
                 self._leave(reply)
 
@@ -87,6 +89,20 @@ class Consequences:
             f"join that one, run `kvorum member add {own.self_address}`; otherwise check "
             "OTHER_NODES on both and start it again"
         )
+
+    def _stand_aside(self, peer: NodeId) -> None:
+        """The cluster that this node was to form exists, and does without it.
+
+        So it is if a first member was removed and comes back with an empty directory: two of them
+        that met each other would be a majority of the three that once were.
+        """
+        own = self._options
+        if not self._standing.disowned:
+            self._standing.disowned = (
+                f"{own.node_id} ({own.self_address}) forms no cluster {own.cluster_id}: {peer} "
+                f"knows that it exists, without this node. To let it join, run `kvorum member add "
+                f"{own.self_address}`"
+            )
 
     def _take(self, reply: HelloReply) -> None:
         assigned, own = _assigned(reply), self._options

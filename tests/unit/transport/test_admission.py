@@ -468,6 +468,27 @@ def test_who_knows_itself_for_a_member_behind_that_entry_does_not() -> None:
     assert (two.registrar.assigned, two.registrar.removed) == ([], [])
 
 
+def test_a_removed_first_member_with_an_empty_directory_founds_nothing_again() -> None:
+    """Two of three first members, emptied, would be a majority beside the third."""
+    one = member_one(members=(ONE,), index=0x0A, commit=0x0A)
+    two, three = fresh(TWO), fresh(THREE)
+    assert dial(two, three) is None, "nobody told them yet"
+    assert kind_of(dial(two, one)) == RefusalKind.STRANGER
+    assert f"exists, without this node. To let it join, run `kvorum member add {TWO}`" in (
+        two.standing.disowned
+    )
+    assert kind_of(two.judge(three.hello(TWO))) == RefusalKind.DISOWNED
+    added = member_one(members=(ONE, TWO_1E), index=0x1E)
+    assert kind_of(dial(two, added)) == RefusalKind.ASSIGNED
+    assert two.registrar.assigned == [Assignment(TWO_1E, "cluster-a")]
+
+
+def test_a_virgin_peer_makes_nobody_stand_aside() -> None:
+    four = fresh(FOUR, cluster_id="cluster-a")
+    assert kind_of(dial(four, fresh(ONE))) == RefusalKind.STRANGER
+    assert four.standing.disowned == ""
+
+
 def test_who_was_not_added_is_told_so() -> None:
     four = fresh(FOUR)
     dial(four, member_one())
