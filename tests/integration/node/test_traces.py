@@ -9,7 +9,7 @@ import pytest
 from kvorum.errors import OutcomeUnknown, Rejected
 from kvorum.mvcc.outcome import Outcome
 from kvorum.node.tracing.limits import AGE_NS_MAX
-from kvorum.raft.messages import AppendResponse, Message, ProposeResponse
+from kvorum.raft.messages import AppendResponse, Message, ProposeResponse, ReadIndex
 from kvorum.raft.types import NodeId
 from kvorum.telemetry.spans import SpanContext
 from tests.support.node_cluster import NodeCluster, cluster_of
@@ -202,6 +202,29 @@ async def test_reads_of_a_batch_each_have_their_spans() -> None:
         served = spans.named("kvorum.read")
         assert {span.parent for span in served} == {span.context for span in (first, *others)}
         assert all(span.end_ns is not None and not span.error for span in served)
+
+
+@in_virtual_time
+async def test_a_question_that_is_repeated_is_that_of_the_same_reads() -> None:
+    spans = ClusterSpans()
+    async with cluster_of(3, spans.make) as cluster:
+        leader = await cluster.leader()
+        follower = cluster.others(leader)[0]
+        await cluster.level()
+        cluster.network.hold(lambda message: isinstance(message, ReadIndex))
+        with spans.of[follower].of_request():
+            reads = [cluster[follower].service.get("r0", b"k")]
+            await cluster.until(lambda: cluster.network.held)
+            reads.append(cluster[follower].service.get("r1", b"k"))
+        await cluster.until(lambda: len(cluster.network.held) > 1)
+        cluster.network.release()
+        await asyncio.gather(*reads)
+        first, second = spans.named("kvorum.read_index")
+        assert [span.parent for span in spans.named("kvorum.read")] == [
+            first.context,
+            second.context,
+        ]
+        assert not first.links
 
 
 @in_virtual_time
