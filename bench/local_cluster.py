@@ -74,7 +74,7 @@ class LocalCluster:
         except (urllib.error.URLError, OSError):
             return None
 
-    def leader(self, *, within_s: float = 15.0) -> int:
+    def leader(self, *, within_s: float = 60.0) -> int:
         """The leader that all running nodes agree on."""
         deadline_s = time.monotonic() + within_s
         while time.monotonic() < deadline_s:

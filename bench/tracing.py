@@ -2,9 +2,11 @@
 
 ``python bench/tracing.py [SECONDS] [ROUNDS]`` (needs Debian's ``wrk``). One cluster of three
 nodes after the other, in turn, so that whatever else the machine does hits all alike; the
-collector is a process of its own and throws everything away. Prints medians and ratios.
+collector is a process of its own and throws everything away. Prints medians and ratios, and
+the processor time that the leader took per put, which other load on the machine hardly changes.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,45 +26,54 @@ def settings_of(ratio: str, endpoint: str) -> dict[str, str]:
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_TRACES_SAMPLER_ARG": ratio}
 
 
-def measure(settings: dict[str, str], seconds: int) -> list[float]:
-    """Puts per second for each number of connections."""
+def processor_s(pid: int) -> float:
+    """That a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(settings: dict[str, str], seconds: int) -> list[tuple[float, float]]:
+    """Puts per second, and µs of the leader's processor per put, by number of connections."""
     with local_cluster(3, settings) as cluster:
-        url = cluster.url(cluster.leader())
+        leader = cluster.leader()
+        url, pid = cluster.url(leader), cluster.pid(leader)
         wrk("put", url, 16, 2)  # warm up
-        rates = []
+        found = []
         for connections in CONNECTIONS:
+            before_s = processor_s(pid)
             rate, *_, refused, broken = wrk("put", url, connections, seconds)
             assert not refused, f"{refused:.0f} answers were not 200"
             assert not broken, f"{broken:.0f} connections broke"
-            rates.append(rate)
-        return rates
+            found.append((rate, (processor_s(pid) - before_s) / (rate * seconds) * 1e6))
+        return found
 
 
 def main() -> None:
     seconds, rounds = (*(int(text) for text in sys.argv[1:3]), 5, 5)[:2]
     command = [sys.executable, str(HERE / "null_collector.py")]
-    rates: dict[str, list[list[float]]] = {name: [] for name in RATIOS}
+    measured: dict[str, list[list[tuple[float, float]]]] = {name: [] for name in RATIOS}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as collector:
         assert collector.stdout is not None
         endpoint = collector.stdout.readline().strip()
         try:
             for number in range(rounds):
                 for name, ratio in RATIOS.items():
-                    rates[name].append(measure(settings_of(ratio, endpoint), seconds))
-                    shown = "  ".join(f"{rate:7.0f}" for rate in rates[name][-1])
+                    found = measure(settings_of(ratio, endpoint), seconds)
+                    measured[name].append(found)
+                    shown = "  ".join(f"{rate:7.0f}/s {cpu_us:4.0f} µs" for rate, cpu_us in found)
                     print(f"round {number + 1}  {name:>6}  {shown}", flush=True)
         finally:
             collector.terminate()
-    print("traced   " + "  ".join(f"{c:4} connections  ratio" for c in CONNECTIONS))
-    for name, found in rates.items():
-        columns = []
-        for at in range(len(CONNECTIONS)):
-            rate = median(each[at] for each in found)
-            ratio = median(
-                each[at] / off[at] for each, off in zip(found, rates["off"], strict=True)
-            )
-            columns.append(f"{rate:14.0f}/s  {ratio:5.2f}")
-        print(f"{name:>6}  " + "  ".join(columns))
+    for at, connections in enumerate(CONNECTIONS):
+        print(f"{connections} connections: traced, puts/s, ratio; µs of processor per put, ratio")
+        for name in RATIOS:
+            told = []
+            for which in (0, 1):
+                off = [each[at][which] for each in measured["off"]]
+                these = [each[at][which] for each in measured[name]]
+                ratio = median(one / other for one, other in zip(these, off, strict=True))
+                told.append(f"{median(these):7.0f}  {ratio:5.2f}")
+            print(f"{name:>8}  {'    '.join(told)}")
 
 
 if __name__ == "__main__":
