@@ -21,14 +21,19 @@ class Load:
     Whatever a node answers, or that it does not, is part of the story.
     """
 
-    def __init__(self, rest: Mapping[int, str], peers: Mapping[int, str]) -> None:
+    def __init__(
+        self, rest: Mapping[int, str], peers: Mapping[int, str], *, clients: int = 1
+    ) -> None:
+        """``clients``: that read and write, for each node."""
         self._rest = rest
         self._peers = peers
+        self._clients = clients
 
     async def run(self) -> None:
         async with httpx.AsyncClient(timeout=5.0) as client, asyncio.TaskGroup() as clients:
             for node in self._rest:
-                clients.create_task(self._forever(self._keys(client, node)))
+                for _ in range(self._clients):
+                    clients.create_task(self._forever(self._keys(client, node)))
                 clients.create_task(self._forever(self._watches(client, node)))
                 clients.create_task(self._forever(self._health_checks(node)))
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +13,7 @@ import httpx
 import yaml
 from msgspec import Struct
 
+from tests.chaos.places import Loopback
 from tests.chaos.waiting import eventually
 
 JOB = "kvorum"
@@ -24,6 +25,13 @@ def preferred() -> tuple[str, ...]:
     Only root may be preferred.
     """
     return ("nice", "-n", "-15") if os.geteuid() == 0 else ()
+
+
+class Preferred(Loopback):
+    """Nodes that get the processor before other work of this machine."""
+
+    def inside(self, node: int) -> Sequence[str]:
+        return preferred()
 
 
 class Series(Struct, frozen=True):
@@ -39,10 +47,13 @@ class Alert(Struct, frozen=True, order=True):
 
 
 class Prometheus:
-    """Scrapes ``targets`` (host:port) every second, and evaluates ``rules`` as often."""
+    """Scrapes ``targets`` every second, and evaluates ``rules`` as often.
+
+    ``targets``: host:port by the name that becomes the label ``instance``.
+    """
 
     def __init__(
-        self, directory: Path, port: int, targets: list[str], rules: Path | None = None
+        self, directory: Path, port: int, targets: Mapping[str, str], rules: Path | None = None
     ) -> None:
         self._directory = directory
         self._port = port
@@ -53,7 +64,7 @@ class Prometheus:
                 "evaluation_interval": "1s",
             },
             "rule_files": [str(rules)] if rules else [],
-            "scrape_configs": [{"job_name": JOB, "static_configs": [{"targets": targets}]}],
+            "scrape_configs": [{"job_name": JOB, "static_configs": _targets(targets)}],
         }
         self._config = directory / "prometheus.yaml"
         self._config.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -135,6 +146,12 @@ class Prometheus:
         assert document["status"] == "success", f"{values['query']}: {document}"
         result: list[Any] = document["data"]["result"]
         return result
+
+
+def _targets(targets: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {"targets": [address], "labels": {"instance": name}} for name, address in targets.items()
+    ]
 
 
 def _samples(values: list[list[Any]]) -> list[tuple[float, float]]:

@@ -6,20 +6,20 @@ Time passes ``PACE`` times as quickly for the rules as it does in life; see
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.chaos.places import NODES, SPARE, Loopback
+from tests.chaos.places import NODES, SPARE
 from tests.chaos.processes import Processes
 from tests.chaos.waiting import eventually
 from tests.deploy.dashboards.panels import annotations, targets
 from tests.deploy.dashboards.rare import RARE
 from tests.deploy.live.load import Load, prepare
-from tests.deploy.live.prometheus import Alert, Prometheus, preferred
+from tests.deploy.live.prometheus import Alert, Preferred, Prometheus
 from tests.deploy.live.scaled import scaled
 from tests.deploy.rules.rule_file import RULES
 
@@ -38,13 +38,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MEMBER_DOWN = Alert("KvorumMemberDown", "warning")
 QUORUM_LOST = Alert("KvorumQuorumLost", "critical")
 REQUESTS_FAIL = Alert("KvorumHttpErrors", "critical")
-
-
-class Preferred(Loopback):
-    """Nodes that get the processor before other work of this machine."""
-
-    def inside(self, node: int) -> Sequence[str]:
-        return preferred()
 
 
 class Scene:
@@ -118,6 +111,10 @@ class Scene:
         assert sorted(empty - {rare.query for rare in RARE}) == []
 
 
+def targets_of(rest: Mapping[int, str]) -> Mapping[str, str]:
+    return {f"Node-{node}": address for node, address in rest.items()}
+
+
 @asynccontextmanager
 async def scene(directory: Path) -> AsyncIterator[Scene]:
     """Five nodes with a leader, clients at work, Prometheus beside them."""
@@ -131,7 +128,7 @@ async def scene(directory: Path) -> AsyncIterator[Scene]:
         nodes.start()
         leader = await nodes.leader()
         rules = scaled(RULES, directory / "rules.yaml")
-        async with Prometheus(directory, watcher_port, list(rest.values()), rules) as watcher:
+        async with Prometheus(directory, watcher_port, targets_of(rest), rules) as watcher:
             await prepare(f"http://{rest[leader]}", await watcher.now_s())
             load = asyncio.create_task(Load(rest, peers).run())
             try:
