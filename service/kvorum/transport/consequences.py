@@ -43,6 +43,7 @@ class Consequences:
         self._standing = standing
         self._registrar = registrar
         self._disks = disks
+        self._aside = ""  # why this node takes no part until the cluster has it again
 
     def heed(self, peer: NodeId, reply: HelloReply) -> None:
         """Tell the node what follows for it from an answer of ``peer``, whatever it was."""
@@ -50,6 +51,8 @@ class Consequences:
             return
         is_virgin = self._registrar.is_virgin()
         is_ours = reply.cluster_id == self._options.cluster_id
+        if reply.accepted and is_ours and not reply.virgin:
+            self._step_in()
         if self._shows_lost_disk(peer, reply, is_ours=is_ours):
             self._registrar.on_lost(peer)
         if reply.refusal in _LASTING:
@@ -98,11 +101,16 @@ class Consequences:
         """
         own = self._options
         if not self._standing.disowned:
-            self._standing.disowned = (
+            self._standing.disowned = self._aside = (
                 f"{own.node_id} ({own.self_address}) forms no cluster {own.cluster_id}: {peer} "
                 f"knows that it exists, without this node. To let it join, run `kvorum member add "
                 f"{own.self_address}`"
             )
+
+    def _step_in(self) -> None:
+        """It belongs to the cluster after all: a removal that was not decided has been undone."""
+        if self._aside and self._standing.disowned == self._aside:
+            self._standing.disowned = self._aside = ""
 
     def _take(self, reply: HelloReply) -> None:
         assigned, own = _assigned(reply), self._options

@@ -483,6 +483,16 @@ def test_a_removed_first_member_with_an_empty_directory_founds_nothing_again() -
     assert two.registrar.assigned == [Assignment(TWO_1E, "cluster-a")]
 
 
+def test_it_takes_part_if_its_removal_is_undone() -> None:
+    """A peer that has just started knows no more of a removal than that its log has it."""
+    one, two = member_one(members=(ONE, THREE), index=0x0A, commit=0x09), fresh(TWO, uid="uid-2")
+    assert kind_of(dial(two, one)) == RefusalKind.STRANGER
+    assert two.standing.disowned
+    one.standing.set(Index(0), FIRST)
+    assert dial(two, one) is None
+    assert two.standing.disowned == ""
+
+
 def test_a_virgin_peer_makes_nobody_stand_aside() -> None:
     four = fresh(FOUR, cluster_id="cluster-a")
     assert kind_of(dial(four, fresh(ONE))) == RefusalKind.STRANGER
