@@ -38,7 +38,7 @@ explore: setup ## visit all states of three cores within bounds (TERMS=2 MESSAGE
 chaos: setup ## five real processes under every fault for TIME=300 seconds (as root: partitions too)
 	@$(BIN)/python -m tests.chaos --time $(or $(TIME),300) $(CHAOS)
 
-pods: setup programs ## the chart's pods as processes through a release's life, as root (3 minutes)
+pods: setup programs ## the chart's pods as processes through a release's life, as root (5 minutes)
 	@$(BIN)/python -m tests.deploy.pods
 
 sim: setup ## simulate clusters of ever new seeds until one fails (SEED=7 tells the story of one)
