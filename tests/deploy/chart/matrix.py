@@ -56,6 +56,16 @@ CASES = {
             "resources.limits": None,
         }
     ),
+    "pods-deleted-by-hand": Case({"updateStrategy.type": "OnDelete"}),
+    "jobs-without-a-sidecar": Case(
+        {
+            "jobPodLabels": {"sidecar.istio.io/inject": "false"},
+            "jobPodAnnotations": {"linkerd.io/inject": "disabled"},
+            "backup.enabled": True,
+            "backup.persistence.enabled": True,
+            "backup.podAnnotations": {"example.com/backup": "yes"},
+        }
+    ),
     "strict-placement": Case(
         {
             "topologySpread.zone.whenUnsatisfiable": "DoNotSchedule",

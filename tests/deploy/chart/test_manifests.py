@@ -88,6 +88,36 @@ def test_labels_are_labels(manifests: list[Manifest]) -> None:
         assert all(LABEL.fullmatch(value) for value in labels.values()), labels
 
 
+def test_labels_of_one_object_win_over_common_ones() -> None:
+    """And stand there once: a key that comes twice is an error to Kustomize and to Argo CD."""
+    for switch, labels in (
+        ("monitoring.serviceMonitor.enabled", "monitoring.serviceMonitor.labels"),
+        ("monitoring.rules.enabled", "monitoring.rules.labels"),
+        ("monitoring.dashboards.enabled", "monitoring.dashboards.labels"),
+        ("selftest.enabled", "service.labels"),
+    ):
+        text = template({switch: True, labels: {"team": "b"}, "commonLabels": {"team": "a"}})
+        heads = [part.partition("\nspec:")[0] for part in text.split("\n---\n")]
+        own = [head for head in heads if "team: b" in head]
+        assert own
+        assert all("team: a" not in head for head in own)
+
+
+def test_a_strategy_without_partition_has_none(renders: Mapping[str, list[Manifest]]) -> None:
+    """Kubernetes refuses `rollingUpdate` beside OnDelete; its schema does not know."""
+    spec = one(renders["pods-deleted-by-hand"], "StatefulSet")["spec"]
+
+    assert spec["updateStrategy"] == {"type": "OnDelete"}
+
+
+def test_a_mesh_can_be_kept_out_of_what_ends(renders: Mapping[str, list[Manifest]]) -> None:
+    for name, pod in pod_templates(renders["jobs-without-a-sidecar"]):
+        ends = not name.startswith("StatefulSet/")
+        metadata = pod["metadata"]
+        assert ("sidecar.istio.io/inject" in metadata["labels"]) == ends, name
+        assert ("linkerd.io/inject" in metadata["annotations"]) == ends, name
+
+
 def test_pod_labels_name_no_version(manifests: list[Manifest]) -> None:
     """Else a new version of the chart would restart every pod."""
     for _, pod in pod_templates(manifests):

@@ -130,6 +130,37 @@ def test_the_founding_size_cannot_be_changed() -> None:
         live({"foundingReplicas": 5, "replicaCount": 5}, installed)
 
 
+def claims(count: int) -> list[Manifest]:
+    """Those that a release of so many nodes leaves behind."""
+    labels = {"app.kubernetes.io/instance": "prod"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": f"data-prod-kvorum-{n}", "namespace": "data", "labels": labels},
+        }
+        for n in range(count)
+    ]
+
+
+def test_founders_without_data_may_not_outvote_claims_that_were_kept() -> None:
+    """Two empty nodes of three are a majority: they could form a cluster beside the kept one."""
+    refused = "of 3 founding nodes only 1 would find the claim"
+    with pytest.raises(Refused, match=refused):
+        live({}, *claims(1))
+    assert founders(live({"replicaCount": 1}, *claims(1))) == 1
+    assert founders(live({"foundingReplicas": 1}, *claims(1))) == 1
+    assert founders(live({}, *claims(2))) == 3, "one empty node is no majority"
+    assert founders(live({}, *claims(3))) == founders(live({}, *claims(5))) == 3
+    assert live({"persistence.enabled": False}, *claims(1))
+
+
+def test_kept_claims_do_not_stop_a_scale_up() -> None:
+    founded_alone = stateful_set(render({"replicaCount": 1}))
+
+    assert founders(live({"replicaCount": 3}, founded_alone, *claims(1))) == 1
+
+
 def test_the_domain_cannot_be_changed() -> None:
     """SELF_ADDRESS is a part of a member's id: a node refuses to start under another one."""
     installed = stateful_set(render())

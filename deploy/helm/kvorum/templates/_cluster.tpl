@@ -33,6 +33,21 @@ template), or nothing is installed.
 {{- toYaml $facts -}}
 {{- end -}}
 
+{{/*
+How many of the founders have a claim that an earlier release left behind; none where there is no
+cluster to ask.
+*/}}
+{{- define "kvorum.keptClaims" -}}
+{{- $root := . -}}
+{{- $kept := 0 -}}
+{{- range $ordinal := until (include "kvorum.foundingReplicas" . | int) -}}
+{{- if lookup "v1" "PersistentVolumeClaim" $root.Release.Namespace (printf "data-%s-%d" (include "kvorum.fullname" $root) $ordinal) -}}
+{{- $kept = add1 $kept -}}
+{{- end -}}
+{{- end -}}
+{{- $kept -}}
+{{- end -}}
+
 {{/* The domain in which the pods have their names. */}}
 {{- define "kvorum.peerDomain" -}}
 {{ include "kvorum.headless" . }}.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}

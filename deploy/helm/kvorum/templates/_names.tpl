@@ -48,12 +48,13 @@ app.kubernetes.io/component: node
 {{- end -}}
 
 {{/*
-Labels of an object. Takes (list $ "component"). Not for pod templates: the version of the chart
-would restart every pod.
+Labels of an object. Takes (list $ "component"), and optionally labels of that object alone, which win
+over the common ones. Not for pod templates: the version of the chart would restart every pod.
 */}}
 {{- define "kvorum.labels" -}}
 {{- $root := index . 0 -}}
-{{- with $root.Values.commonLabels }}{{ toYaml . }}
+{{- $own := gt (len .) 2 | ternary (last .) nil | default dict -}}
+{{- with merge (dict) $own $root.Values.commonLabels }}{{ toYaml . }}
 {{ end -}}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "kvorum.releaseLabels" $root }}
@@ -66,7 +67,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{/* Labels of a job's pod. Takes (list $ "component"). */}}
 {{- define "kvorum.jobPodLabels" -}}
 {{- $root := index . 0 -}}
-{{- with $root.Values.commonLabels }}{{ toYaml . }}
+{{- with merge (dict) $root.Values.jobPodLabels $root.Values.commonLabels }}{{ toYaml . }}
 {{ end -}}
 {{ include "kvorum.releaseLabels" $root }}
 app.kubernetes.io/component: {{ index . 1 }}
