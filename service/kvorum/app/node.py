@@ -135,7 +135,7 @@ class Node:
         self.member.upkeep.members.lost_disk(member)
 
     def on_assigned(self, assignment: Assignment) -> None:
-        if assignment.begins_anew and not self.member.is_forsaken:
+        if assignment.begins_anew and not self.member.leadership.is_hopeless():
             return  # as with a removal: not while it is led
         self._assigned(assignment)
 

@@ -148,14 +148,9 @@ class Member:
         except (Conflict, Rejected) as reason:
             _log.info("stopping as the leader: %s", reason)
 
-    @property
-    def is_forsaken(self) -> bool:
-        """Nobody leads it, and has not for a while."""
-        return self.leadership.is_hopeless()
-
     def told_removed(self, why: str) -> None:
         """A peer says that this node is no member any more; believed once nobody leads it."""
-        if self.is_forsaken:
+        if self.leadership.is_hopeless():
             self.fence.raise_for(f"it was removed from the cluster: {why}")
 
     def undecided_uids(self, member: NodeId) -> set[str]:

@@ -94,9 +94,9 @@ class _Registrar:
             self.member.upkeep.members.lost_disk(member)
 
     def on_assigned(self, assignment: Assignment) -> None:
-        if assignment.begins_anew and not (self.member is not None and self.member.is_forsaken):
-            return  # as with a removal: not while it is led
-        self._assigned(assignment)
+        is_led = self.member is None or not self.member.leadership.is_hopeless()
+        if not (assignment.begins_anew and is_led):  # as with a removal: not while it is led
+            self._assigned(assignment)
 
     def on_refused(self, why: str) -> None:
         if self.member is not None:
