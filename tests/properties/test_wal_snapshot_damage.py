@@ -27,11 +27,12 @@ def damaged(good: bytes) -> Iterator[bytes]:
 
 
 def copy_of(fs: MemoryFileSystem) -> MemoryFileSystem:
-    copy = MemoryFileSystem()
-    for directory in (DATA, DATA / "wal", SNAPSHOTS):
+    copy, directories = MemoryFileSystem(), (DATA, DATA / "wal", SNAPSHOTS)
+    for directory in directories:
         copy.make_directory(directory)
-        for name in fs.names(directory):
-            copy.replace(directory / name, fs.read(directory / name))
+        for path in (directory / name for name in fs.names(directory)):
+            if path not in directories:
+                copy.replace(path, fs.read(path))
     return copy
 
 
