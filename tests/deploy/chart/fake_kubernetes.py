@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -63,10 +63,20 @@ def _path(manifest: Manifest) -> str:
     return f"{_base(version)}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}"
 
 
+def _lists(objects: Sequence[Manifest]) -> dict[str, Any]:
+    """All of one kind and namespace."""
+    lists: dict[str, Any] = {}
+    for each in objects:
+        listed = {"kind": f"{each['kind']}List", "apiVersion": each["apiVersion"], "items": []}
+        path = _path(each).rpartition("/")[0]
+        lists.setdefault(path, listed)["items"].append(each)
+    return lists
+
+
 @contextmanager
 def kubernetes(*objects: Manifest) -> Iterator[str]:
     """The URL of an API that has these objects, on a free port of this machine."""
-    answers = _discovery() | {_path(each): each for each in objects}
+    answers = _discovery() | _lists(objects) | {_path(each): each for each in objects}
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answers))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -161,6 +161,16 @@ def test_kept_claims_do_not_stop_a_scale_up() -> None:
     assert founders(live({"replicaCount": 3}, founded_alone, *claims(1))) == 1
 
 
+def test_the_name_cannot_be_changed() -> None:
+    """Helm would remove the cluster, and install an empty one."""
+    installed = stateful_set(render())
+
+    with pytest.raises(Refused, match=r"this release has the cluster prod-kvorum, and store would"):
+        live({"fullnameOverride": "store"}, installed)
+    assert live({"fullnameOverride": "prod-kvorum"}, installed)
+    assert live({"fullnameOverride": "store"}, stateful_set(render(release="other")))
+
+
 def test_the_domain_cannot_be_changed() -> None:
     """SELF_ADDRESS is a part of a member's id: a node refuses to start under another one."""
     installed = stateful_set(render())
