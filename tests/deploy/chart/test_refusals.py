@@ -18,6 +18,11 @@ GUARDED = [
         {"podLabels": {"app.kubernetes.io/component": "x"}},
         "podLabels has app.kubernetes.io/component",
     ),
+    ({"jobPodLabels": {"helm.sh/chart": "x"}}, "jobPodLabels has helm.sh/chart"),
+    (
+        {"monitoring.rules.labels": {"app.kubernetes.io/name": "x"}},
+        "monitoring.rules.labels has app.kubernetes.io/name",
+    ),
     ({"config": {"SELF_ID": "a"}}, "config.SELF_ID is the chart's own"),
     ({"config": {"OTHER_NODES": ""}}, "config.OTHER_NODES is the chart's own"),
     ({"config": {"DATA_DIR": "/data"}}, "config.DATA_DIR is the chart's own"),

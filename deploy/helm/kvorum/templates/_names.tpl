@@ -54,7 +54,7 @@ over the common ones. Not for pod templates: the version of the chart would rest
 {{- define "kvorum.labels" -}}
 {{- $root := index . 0 -}}
 {{- $own := gt (len .) 2 | ternary (last .) nil | default dict -}}
-{{- with merge (dict) $own $root.Values.commonLabels }}{{ toYaml . }}
+{{- with merge (dict) $own ($root.Values.commonLabels | default dict) }}{{ toYaml . }}
 {{ end -}}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "kvorum.releaseLabels" $root }}
@@ -67,7 +67,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 {{/* Labels of a job's pod. Takes (list $ "component"). */}}
 {{- define "kvorum.jobPodLabels" -}}
 {{- $root := index . 0 -}}
-{{- with merge (dict) $root.Values.jobPodLabels $root.Values.commonLabels }}{{ toYaml . }}
+{{- with merge (dict) ($root.Values.jobPodLabels | default dict) ($root.Values.commonLabels | default dict) }}{{ toYaml . }}
 {{ end -}}
 {{ include "kvorum.releaseLabels" $root }}
 app.kubernetes.io/component: {{ index . 1 }}
