@@ -85,10 +85,10 @@ def _script(box: Box, root: Path, etc: Path) -> Iterator[str]:
     yield "mount --make-rprivate /"
     yield f"mount -t tmpfs -o mode=755,size=4m kvorum-pod {_q(root)}"
     yield from _system(root)
-    yield from _python(root)
     yield from _etc_files(root, etc)
     for mount in box.mounts:
         yield from _bind(mount.source, root / mount.path.strip("/"), read_only=mount.read_only)
+    yield from _python(root)  # last: it may lie below a volume, such as /tmp
     yield f"hostname {_q(box.hostname)}"
     yield f"mkdir {_q(root / '.old')}"
     yield f"cd {_q(root)} && pivot_root . .old && cd / && umount -l /.old && rmdir /.old"
