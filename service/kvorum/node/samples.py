@@ -76,5 +76,5 @@ def last_backup(machine: StateMachine) -> BackupSample | None:
         return None
     try:
         return _backup_decoder.decode(record.value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: nested too deep
         return None

@@ -47,7 +47,9 @@ def test_the_note_of_the_last_backup() -> None:
         b'{"time": 1, "revision": 1',
         b"\xff",
         b"",
+        b'{"name": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
     ],
+    ids=lambda value: value[:50].decode(errors="replace"),
 )
 def test_what_is_no_such_note_is_ignored(value: bytes) -> None:
     """Any client may write there."""
