@@ -51,9 +51,14 @@ class Timing:
         if self._reign is None:
             return
         now_s = self._clock.monotonic_s()
+        patience_ticks = self._state.options.election_ticks_max
         for message in messages:
-            if type(message) is AppendEntries and message.to in self._state.progress:
-                self._round_trips.sent(message, now_s)
+            if type(message) is not AppendEntries:
+                continue
+            progress = self._state.progress.get(message.to)
+            if progress is not None:
+                is_silent = progress.silent_ticks >= patience_ticks
+                self._round_trips.sent(message, now_s, is_silent=is_silent)
 
 
 class CommitTimes:
@@ -132,15 +137,16 @@ class _Peer:
 
     def answered(self, response: AppendResponse, now_s: float) -> None:
         if not response.success:
-            self._forget()  # it has to be sent something else first
+            self.forget()  # it has to be sent something else first
             return
         self.is_quiet = response.match >= self.sent_match
         is_it = response.match >= self.match and response.round >= self.round
         if is_it and self.sent_s != _NOTHING:
             self.durations.observe(now_s - self.sent_s)
-            self._forget()
+            self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Nothing is timed until the next append."""
         self.sent_s = self.match = self.round = _NOTHING
 
 
@@ -161,12 +167,15 @@ class RoundTrips:
         """Another reign: who is a peer, and what was sent, begins anew."""
         self._peers.clear()
 
-    def sent(self, append: AppendEntries, now_s: float) -> None:
+    def sent(self, append: AppendEntries, now_s: float, *, is_silent: bool = False) -> None:
+        """``is_silent``: the peer seems to be away, and an answer would time its absence."""
         peer = self._peers.get(append.to)
         if peer is None:
             peer = self._peers[append.to] = _Peer(self._metrics.round_trips(append.to))
         entries = len(append.entries)
         peer.sent(append.prev.index + entries, entries, append.round, now_s)
+        if is_silent:
+            peer.forget()
 
     def answered(self, response: AppendResponse, now_s: float) -> None:
         peer = self._peers.get(response.sender)

@@ -231,6 +231,28 @@ async def test_a_leader_times_commits_and_answers() -> None:
         assert trips.sum - before == pytest.approx(0.5)
 
 
+async def test_a_peer_that_comes_back_does_not_count_as_slow() -> None:
+    """What was out when it went away is answered when it returns."""
+    async with DriverBench() as bench:
+        await bench.lead()
+        trips = bench.metrics.replication.round_trips(OTHER)
+        before = count(trips)
+        _ = bench.service.put("a", b"k", b"1")
+        await settle()
+        await bench.saved()
+        for _ in range(4 * bench.core.state.options.election_ticks_max):
+            await bench.acknowledge(THIRD, 2)  # or it would not go on leading
+            await bench.tick()
+        assert bench.core.state.role is Role.LEADER
+        await bench.acknowledge(OTHER, 2)
+        assert count(trips) == before
+        _ = bench.service.put("b", b"k", b"2")
+        await settle()
+        bench.clock.advance(0.25)
+        await bench.acknowledge(OTHER, 3)
+        assert count(trips) == before + 1
+
+
 async def test_who_leads_no_more_measures_nothing() -> None:
     async with DriverBench() as bench:
         await bench.lead()
