@@ -266,7 +266,7 @@ def _shown(value: bytes) -> Raw:
     try:
         value.decode()
         return msgspec.json.decode(value, type=Raw)
-    except (UnicodeDecodeError, msgspec.DecodeError):
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return Raw(b"null")
 
 

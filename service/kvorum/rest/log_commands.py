@@ -159,6 +159,6 @@ def _is_json(operand: bytes) -> bool:
     try:
         msgspec.json.decode(operand, type=Raw)
         operand.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

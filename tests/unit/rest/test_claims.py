@@ -280,7 +280,14 @@ async def test_what_is_wrong_is_named(
     assert name in reply.json["error"]
 
 
-@pytest.mark.parametrize("value", [b"\xff", b"{", b"", b'"\xff"'])
+TOO_DEEP = b"[" * 10_000 + b"]" * 10_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"\xff", b"{", b"", b'"\xff"', TOO_DEEP],
+    ids=["bytes", "cut", "empty", "text", "deep"],
+)
 async def test_a_claim_that_was_put_as_a_key_does_not_break_answers(
     app: ASGIApp, service: FakeService, value: bytes
 ) -> None:

@@ -282,3 +282,14 @@ async def test_the_log_shows_transactions(app: ASGIApp, service: FakeService) ->
             "else": [{"put": {"key": "y", "valueBase64": "MA==", "contentType": "text/plain"}}],
         },
     }
+
+
+async def test_the_log_shows_what_is_nested_too_deep_to_be_read(
+    app: ASGIApp, service: FakeService
+) -> None:
+    deep = b"[" * 10_000 + b"]" * 10_000
+    service.append(Txn("t", (Compare(b"a", Field.VALUE, Relation.EQUAL, deep),), (), ()))
+    reply = await call(app, "GET", b"/cluster/log")
+    assert reply.status == 200
+    [compare] = reply.json["entries"][-1]["command"]["newValue"]["compare"]
+    assert compare["valueBase64"]
