@@ -31,7 +31,14 @@ from kvorum.cli.rollout.steps import (
 )
 from kvorum.cli.rollout.telling import Telling
 from kvorum.cli.rollout.view import Seat, View
-from kvorum.cli.rollout.words import NOBODY, beginning, looking_at, paragraphs, remarks
+from kvorum.cli.rollout.words import (
+    NO_SUCH_NAME,
+    NOBODY,
+    beginning,
+    looking_at,
+    paragraphs,
+    remarks,
+)
 
 _PAUSE_S = 0.3
 _QUIET_S = 1.0
@@ -129,7 +136,11 @@ class Rollout:
 
     def _unreached(self, why: str) -> Failed:
         told = paragraphs(
-            f"the cluster could not be asked: {why}", NOBODY, self._so_far(), self._limits.way_out
+            f"the cluster could not be asked: {why}",
+            NOBODY,
+            NO_SUCH_NAME,
+            self._so_far(),
+            self._limits.way_out,
         )
         return Failed(told, Exit.UNAVAILABLE)
 

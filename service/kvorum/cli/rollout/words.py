@@ -16,6 +16,11 @@ NOBODY = (
     "A Service leads only to pods that are ready, and without a majority of the voters none is. "
     "Look why pods are not ready, and bring back a majority first."
 )
+NO_SUCH_NAME = (
+    "A name that cannot be resolved is that of no Service: the release or the namespace is called "
+    "otherwise, or the first install failed. After that there is no cluster to upgrade: "
+    "`helm uninstall` the release, and install it again."
+)
 
 
 def beginning(view: View) -> str:

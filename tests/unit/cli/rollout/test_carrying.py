@@ -171,6 +171,9 @@ def test_a_cluster_that_cannot_be_asked_is_given_up() -> None:
     run = Run(THREE)
     run.sight.at_first = [UNREACHED] * 1000
     failed = run.fails(run.before)
+    assert "the release or the namespace is called otherwise, or the first install failed" in (
+        str(failed)
+    )
     assert failed.code == Exit.UNAVAILABLE
     assert "bring back a majority first" in str(failed)
     assert run.clock_s == pytest.approx(115, abs=0.5)
