@@ -125,10 +125,11 @@ class Admission:
             return Refusal(RefusalKind.DISOWNED, standing.disowned)
         if standing.knows(member):
             return self._judge_data(member, hello.uid, is_virgin=hello.virgin)
-        if hello.virgin and (self._is_virgin or standing.is_decided(member)):
+        is_gone = standing.is_gone(member, hello.membership_index)
+        if is_gone and standing.index and not self._is_virgin:
+            return self._removed(hello)
+        if is_gone or (hello.virgin and (self._is_virgin or standing.is_decided(member))):
             return self._stranger(hello)
-        if standing.is_gone(member, hello.membership_index):
-            return self._removed(hello) if standing.index else self._stranger(hello)
         return None
 
     def _removed(self, hello: Hello) -> Refusal:

@@ -43,7 +43,7 @@ class Consequences:
         self._standing = standing
         self._registrar = registrar
         self._disks = disks
-        self._aside = ""  # why this node takes no part until the cluster has it again
+        self._aside = ""  # why this node takes no part until the cluster turns out to have it
 
     def heed(self, peer: NodeId, reply: HelloReply) -> None:
         """Tell the node what follows for it from an answer of ``peer``, whatever it was."""
@@ -64,10 +64,10 @@ class Consequences:
                 self._standing.disowned = shown(reply.reason, REASON_CHARACTERS_MAX)
             case RefusalKind.OTHER_CLUSTER if is_virgin and not reply.virgin:
                 self._yield_to(peer, reply)
-            case RefusalKind.STRANGER if is_virgin and is_ours and not reply.virgin:
-                self._stand_aside(peer)
             case RefusalKind.REMOVED if is_ours and not is_virgin:
                 self._leave(reply)
+            case RefusalKind.STRANGER | RefusalKind.REMOVED if is_ours and is_virgin:
+                self._stand_aside(peer, reply)
 
     def _complaint(self, peer: NodeId, reply: HelloReply, *, is_virgin: bool) -> str:
         if is_virgin and not reply.virgin and reply.refusal in _NOT_ADDED:
@@ -93,19 +93,25 @@ class Consequences:
             "OTHER_NODES on both and start it again"
         )
 
-    def _stand_aside(self, peer: NodeId) -> None:
+    def _stand_aside(self, peer: NodeId, reply: HelloReply) -> None:
         """The cluster that this node was to form exists, and does without it.
 
         So it is if a first member was removed and comes back with an empty directory: two of them
-        that met each other would be a majority of the three that once were.
+        that met each other would be a majority of the three that once were. REMOVED: for good, as
+        that is decided. A peer that accepts this node then has yet to hear of it, and the two of
+        them with another one like this would be such a majority, too.
         """
         own = self._options
+        if reply.virgin:
+            return  # it knows as little as this node
         if not self._standing.disowned:
             self._standing.disowned = self._aside = (
                 f"{own.node_id} ({own.self_address}) forms no cluster {own.cluster_id}: {peer} "
                 f"knows that it exists, without this node. To let it join, run `kvorum member add "
                 f"{own.self_address}`"
             )
+        if reply.refusal == RefusalKind.REMOVED:
+            self._aside = ""
 
     def _step_in(self) -> None:
         """It belongs to the cluster after all: a removal that was not decided has been undone."""

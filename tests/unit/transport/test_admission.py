@@ -67,7 +67,7 @@ FIVE = (*FIRST, FOUR_17)
         ),
         ("it has taken the id", member_one(members=FIVE, index=0x17), fresh(FOUR_17), None),
         ("it knows an entry that we do not", member_one(commit=0x16), fresh(FOUR_17), None),
-        ("it was removed meanwhile", member_one(index=0x20), fresh(FOUR_17), RefusalKind.STRANGER),
+        ("it was removed meanwhile", member_one(index=0x20), fresh(FOUR_17), RefusalKind.REMOVED),
         ("a lost disk", member_one(), fresh(TWO), RefusalKind.LOST_DISK),
         (
             "a lost disk, started with other variables",
@@ -473,7 +473,7 @@ def test_a_removed_first_member_with_an_empty_directory_founds_nothing_again() -
     one = member_one(members=(ONE,), index=0x0A, commit=0x0A)
     two, three = fresh(TWO), fresh(THREE)
     assert dial(two, three) is None, "nobody told them yet"
-    assert kind_of(dial(two, one)) == RefusalKind.STRANGER
+    assert kind_of(dial(two, one)) == RefusalKind.REMOVED
     assert f"exists, without this node. To let it join, run `kvorum member add {TWO}`" in (
         two.standing.disowned
     )
@@ -491,6 +491,22 @@ def test_it_takes_part_if_its_removal_is_undone() -> None:
     one.standing.set(Index(0), FIRST)
     assert dial(two, one) is None
     assert two.standing.disowned == ""
+
+
+@pytest.mark.parametrize("commits", [(0x0A,), (0x09, 0x0A)], ids=["at-once", "learned-later"])
+def test_a_peer_that_is_behind_lets_nobody_in_whose_removal_is_decided(
+    commits: tuple[int, ...],
+) -> None:
+    """It would be the third of five, with two first members that were removed and emptied."""
+    two = fresh(TWO)
+    for commit in commits:
+        dial(two, member_one(members=(ONE, THREE), index=0x0A, commit=commit, uids={}))
+    why = two.standing.disowned
+    assert why
+    behind = Party(THREE, commit=5)
+    assert dial(two, behind) is None, "it has yet to hear of the removal"
+    assert two.standing.disowned == why
+    assert kind_of(two.judge(behind.hello(TWO))) == RefusalKind.DISOWNED
 
 
 def test_a_virgin_peer_makes_nobody_stand_aside() -> None:
