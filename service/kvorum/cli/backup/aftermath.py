@@ -1,5 +1,6 @@
 """What follows a backup that was made. None of it may fail the backup, which is there."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from kvorum.cli.backup.loaded_stream import Content
@@ -39,14 +40,19 @@ class Aftermath:
             return False
         return True
 
-    def remove_surplus(self, keep: int) -> int | None:
-        """How many are left; None if nobody knows."""
+    def remove_surplus(self, keep: int, earlier: Collection[str]) -> int | None:
+        """How many are left; None if nobody knows.
+
+        Only what was there before this one was begun, ``earlier``, may go: of two that are made
+        at a time and keep one each, both would go otherwise.
+        """
         try:
             found = self._place.names(self._names)
         except CommandFailed as failure:
             self._warn(f"older ones stay: {failure}")
             return None
-        for name in self._names.surplus(found, self._name, keep):
+        old = [name for name in found if name in earlier]
+        for name in self._names.surplus(old, self._name, keep):
             try:
                 self._place.remove(name)
             except CommandFailed as failure:

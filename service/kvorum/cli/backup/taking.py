@@ -58,11 +58,12 @@ def run_backup(client: Client, arguments: Namespace, console: Console) -> int:
     place = _place(arguments, names, began)
     with ending_in_order():
         place.refuse_early(names, needs_names=arguments.keep is not None)
+        earlier = frozenset(() if arguments.keep is None else place.names(names))
         with recent_backup(client, arguments.timeout) as backup:
             name, content = _keep(backup, place, names, began, console)
         aftermath = Aftermath(place, names, name)
         recorded = aftermath.record(client, content, began)
-        kept = None if arguments.keep is None else aftermath.remove_surplus(arguments.keep)
+        kept = None if arguments.keep is None else aftermath.remove_surplus(arguments.keep, earlier)
     report = Report(
         name=name,
         location=place.shown(name),

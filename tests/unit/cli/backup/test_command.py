@@ -1,6 +1,7 @@
 """`kvorum backup` against nodes that do not give what they should."""
 
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,32 @@ def test_what_is_damaged_on_its_way(node: FakeNode, tmp_path: Path, offset: int)
     ran = CommandLine(node.url)("backup", str(tmp_path), "--keep", "1", code=1)
     assert f"what came from {node.url} is not sound: " in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+class Busy(FakeNode):
+    """Another backup is complete before this one has begun to come."""
+
+    other: Path = Path()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        if request.path.startswith("/snapshot"):
+            self.other.write_bytes(self.backup)
+        FakeNode.answer(self, request)
+
+
+@pytest.mark.parametrize("year", [2001, 2999])
+def test_of_two_at_a_time_neither_removes_the_other(
+    backup: bytes, tmp_path: Path, year: int
+) -> None:
+    """Else both would, if each is to keep one."""
+    older = tmp_path / "kvorum-20000101T000000Z-r1.snapshot"
+    other = tmp_path / f"kvorum-{year}0101T000000Z-r5.snapshot"
+    older.write_bytes(backup)
+    with serving(Busy(backup, records=[], other=other)) as node:
+        ran = CommandLine(node.url)("backup", str(tmp_path), "--keep", "1")
+    assert f"removed {older.name}" in ran.out
+    assert other.exists()
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_proxy_that_leaves_the_length_out(node: FakeNode, tmp_path: Path) -> None:
