@@ -44,7 +44,9 @@ class OtlpReceiver(trace_service_pb2_grpc.TraceServiceServicer):
         self, request: trace_service_pb2.ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> trace_service_pb2.ExportTraceServiceResponse:
         for resource_spans in request.resource_spans:
-            self._spans += spans_in(resource_spans)
+            resource = _attributes(resource_spans.resource.attributes)
+            for scope_spans in resource_spans.scope_spans:
+                self._spans += (_received(span, resource) for span in scope_spans.spans)
         self.exports += 1
         return trace_service_pb2.ExportTraceServiceResponse()
 
@@ -90,11 +92,6 @@ def otlp_receiver() -> Iterator[OtlpReceiver]:
         yield receiver
     finally:
         server.stop(None).wait()
-
-
-def spans_in(told: trace_pb2.ResourceSpans) -> list[Received]:
-    resource = _attributes(told.resource.attributes)
-    return [_received(span, resource) for scope in told.scope_spans for span in scope.spans]
 
 
 def _received(span: trace_pb2.Span, resource: dict[str, Value]) -> Received:

@@ -1,7 +1,8 @@
 """Finished spans on their way to a collector: a bounded queue, and a thread that empties it.
 
-Unlike the SDK's, it counts what it drops and stops within a bound: a collector that is away
-must neither hold up the end of the process nor fill its log.
+In place of the SDK's batch processor, which neither counts what it drops nor stops within a
+bound: a collector that is away would hold up the end of the process for half a minute, and
+fill the log meanwhile.
 """
 
 import logging
@@ -9,27 +10,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 _log = logging.getLogger("kvorum.tracing")
 
-QUEUE_MAX = 16_384
-"""Spans, of some 300 bytes each."""
-BATCH_MAX = 512
-"""Spans in one message."""
+QUEUE_MAX = 8192
+"""Spans, of about 2 KiB each."""
+BATCH_MAX = 256
+"""Spans in one message; encoding them takes a few milliseconds, off the event loop."""
 DELAY_S = 1.0
 """How long a span waits for others."""
 COMPLAINT_INTERVAL_S = 300.0
-
-
-class Exporter(Protocol):
-    """Called by one thread; ``shutdown`` by another one, to end an ``export`` under way."""
-
-    def export(self, spans: Sequence[bytes]) -> bool:
-        """Whether the collector took them."""
-        ...
-
-    def shutdown(self) -> None: ...
 
 
 class SpanCounts:
@@ -44,12 +38,12 @@ class SpanCounts:
         return {"exported": self.exported, "failed": self.failed, "dropped": self.dropped}
 
 
-class SpanQueue:
-    """Takes encoded spans; ``close`` gives up on a collector that does not answer."""
+class SpanQueue(SpanProcessor):
+    """Takes spans from any thread; ``close`` gives up on a collector that does not answer."""
 
     def __init__(
         self,
-        exporter: Exporter,
+        exporter: SpanExporter,
         counts: SpanCounts,
         *,
         queue_max: int = QUEUE_MAX,
@@ -61,15 +55,17 @@ class SpanQueue:
         self._queue_max = queue_max
         self._delay_s = delay_s
         self._clock_s = clock_s
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[ReadableSpan] = deque()
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._complained_s: float | None = None
         self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
         self._thread.start()
 
-    def put(self, span: bytes) -> None:
-        """Never blocks: what does not fit is dropped."""
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing to do before it ends."""
+
+    def on_end(self, span: ReadableSpan) -> None:
         if self._stopping.is_set() or len(self._queue) >= self._queue_max:
             self._counts.dropped += 1
             return
@@ -89,28 +85,40 @@ class SpanQueue:
         self._counts.dropped += len(self._queue)
         self._queue.clear()
 
+    def shutdown(self) -> None:
+        """As the SDK calls it."""
+        self.close(DELAY_S)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the SDK's
+        """Wake the thread; it is not waited for."""
+        self._awake.set()
+        return not self._queue
+
     # --- the thread --------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._awake.wait(self._delay_s)
             self._awake.clear()
-            while batch := self._take():
-                if not self._send(batch) and self._stopping.is_set():
+            while self._queue:
+                succeeded = self._send(self._take())
+                if self._stopping.is_set() and not succeeded:
                     return
+        while self._queue and self._send(self._take()):
+            pass
 
-    def _take(self) -> list[bytes]:
-        taken: list[bytes] = []
+    def _take(self) -> list[ReadableSpan]:
+        taken: list[ReadableSpan] = []
         while self._queue and len(taken) < BATCH_MAX:
             taken.append(self._queue.popleft())
         return taken
 
-    def _send(self, batch: Sequence[bytes]) -> bool:
-        succeeded, why = False, "the collector does not take them"
+    def _send(self, batch: Sequence[ReadableSpan]) -> bool:
         try:
-            succeeded = self._exporter.export(batch)
+            succeeded = self._exporter.export(batch) is SpanExportResult.SUCCESS
+            why = "the collector does not take them"
         except Exception as error:  # noqa: BLE001 - whatever it is, the next batch is tried
-            why = str(error) or type(error).__name__
+            succeeded, why = False, str(error) or type(error).__name__
         if succeeded:
             self._counts.exported += len(batch)
             if self._complained_s is not None:
@@ -129,6 +137,6 @@ class SpanQueue:
         if self._complained_s is None or now_s - self._complained_s >= COMPLAINT_INTERVAL_S:
             self._complained_s = now_s
             _log.warning(
-                "cannot export spans (OTEL_EXPORTER_OTLP_ENDPOINT): they are thrown away",
+                "cannot export spans (OTEL_EXPORTER_OTLP_ENDPOINT); they are thrown away",
                 extra={"why": why, "failed": self._counts.failed},
             )

@@ -1,9 +1,9 @@
-"""Traces as OpenTelemetry has them: loaded only if tracing is on (see :mod:`kvorum.app.tracing`).
+"""Traces by OpenTelemetry: loaded only if tracing is on (see :mod:`kvorum.app.tracing`).
 
-Contexts, samplers and the exporter are OpenTelemetry's, the spans are our own
-(:mod:`kvorum.telemetry.otlp_spans`). Nothing global is set: every node of a process has its own.
+Nothing global is set: every node of a process has a provider of its own.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -13,6 +13,11 @@ from typing import Final
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -23,38 +28,89 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from kvorum.telemetry.otlp_exporter import OtlpExporter
-from kvorum.telemetry.otlp_spans import Envelope, OtlpSpan
-from kvorum.telemetry.span_queue import Exporter, SpanCounts, SpanQueue
+from kvorum.telemetry.span_queue import SpanCounts, SpanQueue
 from kvorum.telemetry.spans import Attributes, Headers, Kind, Span, SpanContext
 from kvorum.telemetry.tracing_options import TracingOptions
 
 STOP_S = 1.0
 """What is left may take so long to be sent when the node stops."""
 
+_KINDS = {
+    Kind.INTERNAL: trace.SpanKind.INTERNAL,
+    Kind.SERVER: trace.SpanKind.SERVER,
+    Kind.CLIENT: trace.SpanKind.CLIENT,
+}
 _SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+_ERROR = trace.Status(trace.StatusCode.ERROR)
 _LOW_BITS = (1 << 64) - 1
 """Of a trace id, which decide in a sampler by ratio."""
-_NOWHERE: Final = Context()
-_CURRENT = "kvorum-span"
+_NO_PARENT: Final = Context()
 _W3C = TraceContextTextMapPropagator()
+_EXPORTER_LOGGER = "opentelemetry.exporter.otlp.proto.grpc.exporter"
+
+
+class OtelSpan:
+    """One of the SDK's spans; implements :class:`~kvorum.telemetry.spans.Span`."""
+
+    __slots__ = ("context", "span")
+
+    def __init__(self, span: trace.Span) -> None:
+        self.span = span
+        found = span.get_span_context()
+        self.context = SpanContext(found.trace_id, found.span_id)
+
+    def set(self, name: str, value: str | int) -> None:
+        if self.span.is_recording():
+            self.span.set_attribute(name, value)
+
+    def link(self, context: SpanContext) -> None:
+        if self.span.is_recording():
+            self.span.add_link(_otel_context(context))
+
+    def fail(self, error: str) -> None:
+        if self.span.is_recording():
+            self.span.set_attribute("error.type", error)
+            self.span.set_status(_ERROR)
+
+    def end(self, at_ns: int, error: str = "") -> None:
+        if not self.span.is_recording():
+            return
+        if error:
+            self.fail(error)
+        self.span.end(at_ns)
+
+
+class _Ids(RandomIdGenerator):
+    """A trace's id is drawn before its first span, so that most requests cost only that."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._drawn = 0
+
+    def draw(self) -> int:
+        return self._random.getrandbits(128)
+
+    def use(self, trace_id: int) -> None:
+        """For the next span without a parent."""
+        self._drawn = trace_id
+
+    def generate_trace_id(self) -> int:
+        drawn, self._drawn = self._drawn, 0
+        return drawn or super().generate_trace_id()
 
 
 class _Admission:
-    """A request that is sampled: the first span of this node comes into its place."""
+    """A request that is to be sampled: under its own context, or under a new trace id."""
 
-    __slots__ = ("_tracing", "parent_id", "state", "trace_id")
+    __slots__ = ("_parent", "_tracing", "trace_id")
 
-    def __init__(
-        self, tracing: "Tracing", trace_id: int, parent_id: int = 0, state: str = ""
-    ) -> None:
+    def __init__(self, tracing: "Tracing", parent: Context, trace_id: int = 0) -> None:
         self._tracing = tracing
+        self._parent = parent
         self.trace_id = trace_id
-        self.parent_id = parent_id
-        self.state = state
 
     def start(self, name: str, attributes: Attributes) -> Span:
-        return self._tracing.start_request(name, self, attributes)
+        return self._tracing.start_request(name, self._parent, self.trace_id, attributes)
 
 
 class Tracing:
@@ -63,17 +119,24 @@ class Tracing:
     def __init__(
         self,
         options: TracingOptions,
-        exporter: Exporter | None = None,
+        exporter: SpanExporter | None = None,
         *,
         random: Random | None = None,
     ) -> None:
         """``exporter``: by default OTLP over gRPC to the endpoint of ``options``."""
         self.counts = SpanCounts()
-        exporter = exporter or OtlpExporter(options.endpoint, envelope_of(options))
-        self._queue = SpanQueue(exporter, self.counts)
+        self._queue = SpanQueue(exporter or otlp_exporter(options.endpoint), self.counts)
         self._sampler = sampler_of(options)
         self._bound = _bound_of(options)
-        self._random = random or Random()  # noqa: S311 - ids, not secrets
+        self._ids = _Ids(random or Random())  # noqa: S311 - ids, not secrets
+        provider = TracerProvider(
+            sampler=self._sampler,
+            resource=_resource_of(options),
+            shutdown_on_exit=False,
+            id_generator=self._ids,
+        )
+        provider.add_span_processor(self._queue)
+        self._tracer = provider.get_tracer("kvorum", options.service_version)
 
     def close(self) -> None:
         """Send what waits, for at most :data:`STOP_S`."""
@@ -86,17 +149,13 @@ class Tracing:
 
     def current(self) -> Span | None:
         """That of the request which the caller works for, if it is sampled."""
-        span = context_api.get_value(_CURRENT)
-        return span if isinstance(span, OtlpSpan) and span.is_open else None
+        span = trace.get_current_span()
+        return OtelSpan(span) if span.is_recording() else None
 
     def accepts(self, context: SpanContext) -> bool:
         """As the sampler decides about a parent in another process."""
-        return self._samples(trace.set_span_in_context(_shown(context), _NOWHERE))
-
-    def _samples(self, parent: Context) -> bool:
-        trace_id = trace.get_current_span(parent).get_span_context().trace_id
-        result = self._sampler.should_sample(parent, trace_id, "")
-        return result.decision is Decision.RECORD_AND_SAMPLE
+        parent = _as_parent(context, is_remote=True)
+        return self._samples(parent, context.trace_id)
 
     def start(
         self,
@@ -108,21 +167,16 @@ class Tracing:
         links: Sequence[SpanContext] = (),
         attributes: Attributes | None = None,
     ) -> Span:
-        span = OtlpSpan(
-            name,
-            SpanContext(parent.trace_id, self._new_id(64)),
-            parent.span_id,
-            at_ns,
-            self._queue.put,
-            kind=kind,
-            attributes=attributes,
+        return OtelSpan(
+            self._tracer.start_span(
+                name,
+                _as_parent(parent, is_remote=kind is Kind.SERVER),
+                _KINDS[kind],
+                attributes,
+                [trace.Link(_otel_context(link)) for link in links],
+                at_ns,
+            )
         )
-        for link in links:
-            span.link(link)
-        return span
-
-    def _new_id(self, bits: int) -> int:
-        return self._random.getrandbits(bits) or 1  # 0 is none
 
     # --- spans of requests -------------------------------------------------------------
 
@@ -132,57 +186,40 @@ class Tracing:
             if name == b"traceparent":
                 parent = _extract(headers)
                 if parent is not None:
-                    return self._admit_below(parent)
+                    sampled = self._samples(parent, _context_in(parent).trace_id)
+                    return _Admission(self, parent) if sampled else None
                 break
-        trace_id = self._new_id(128)
-        return _Admission(self, trace_id) if trace_id & _LOW_BITS < self._bound else None
-
-    def _admit_below(self, parent: Context) -> _Admission | None:
-        if not self._samples(parent):
+        trace_id = self._ids.draw()
+        if trace_id & _LOW_BITS >= self._bound:
             return None
-        found = trace.get_current_span(parent).get_span_context()
-        state = found.trace_state.to_header()
-        return _Admission(self, found.trace_id, found.span_id, state)
+        return _Admission(self, _NO_PARENT, trace_id)
 
-    def start_request(self, name: str, admission: _Admission, attributes: Attributes) -> Span:
-        """The first span of this node."""
-        return OtlpSpan(
-            name,
-            SpanContext(admission.trace_id, self._new_id(64)),
-            admission.parent_id,
-            time_ns(),
-            self._queue.put,
-            kind=Kind.SERVER,
-            attributes=attributes,
-            state=admission.state,
-        )
+    def _samples(self, parent: Context, trace_id: int) -> bool:
+        result = self._sampler.should_sample(parent, trace_id, "")
+        return result.decision is Decision.RECORD_AND_SAMPLE
+
+    def start_request(
+        self, name: str, parent: Context, trace_id: int, attributes: Attributes
+    ) -> Span:
+        """The first span of this node; a new trace gets ``trace_id``."""
+        self._ids.use(trace_id)
+        return OtelSpan(self._tracer.start_span(name, parent, trace.SpanKind.SERVER, attributes))
 
     @contextmanager
     def activate(self, span: Span) -> Iterator[None]:
-        """Makes it the current one meanwhile, for OpenTelemetry's API too."""
-        context = trace.set_span_in_context(_shown(span.context))
-        token = context_api.attach(context_api.set_value(_CURRENT, span, context))
+        """Makes it the current one meanwhile."""
+        assert isinstance(span, OtelSpan), "made by this class"
+        token = context_api.attach(trace.set_span_in_context(span.span))
         try:
             yield
         finally:
             context_api.detach(token)
 
 
-def envelope_of(options: TracingOptions) -> Envelope:
-    """The resource: what every span tells of this node."""
-    return Envelope(
-        {
-            "telemetry.sdk.language": "python",
-            "telemetry.sdk.name": "kvorum",
-            "telemetry.sdk.version": options.service_version,
-            **options.attributes,
-            "service.name": options.service_name,
-            "service.version": options.service_version,
-            "service.instance.id": options.instance_id,
-        },
-        scope="kvorum",
-        version=options.service_version,
-    )
+def otlp_exporter(endpoint: str) -> SpanExporter:
+    """Headers, certificates and timeout are those of the other OTEL_EXPORTER_OTLP variables."""
+    logging.getLogger(_EXPORTER_LOGGER).setLevel(logging.CRITICAL)  # SpanQueue tells it, once
+    return OTLPSpanExporter(endpoint=endpoint)
 
 
 def sampler_of(options: TracingOptions) -> Sampler:
@@ -203,6 +240,19 @@ def _bound_of(options: TracingOptions) -> int:
     return TraceIdRatioBased.get_bound_for_rate(options.ratio)
 
 
+def _resource_of(options: TracingOptions) -> Resource:
+    return Resource(
+        {
+            **options.attributes,
+            "service.name": options.service_name,
+            "service.version": options.service_version,
+            "service.instance.id": options.instance_id,
+            "telemetry.sdk.language": "python",
+            "telemetry.sdk.name": "opentelemetry",
+        }
+    )
+
+
 def _extract(headers: Headers) -> Context | None:
     """None for a context that is none: it is ignored, as W3C Trace Context §4.3 wants it."""
     parents = [value for name, value in headers if name == b"traceparent"]
@@ -213,11 +263,18 @@ def _extract(headers: Headers) -> Context | None:
         "traceparent": parents[0].decode("latin-1"),
         "tracestate": b",".join(states).decode("latin-1"),
     }
-    context = _W3C.extract(carrier, _NOWHERE)
-    return context if trace.get_current_span(context).get_span_context().is_valid else None
+    context = _W3C.extract(carrier, _NO_PARENT)
+    return context if _context_in(context).is_valid else None
 
 
-def _shown(context: SpanContext) -> trace.Span:
-    """As OpenTelemetry's API knows a span that somebody else makes."""
-    remote = trace.SpanContext(context.trace_id, context.span_id, True, _SAMPLED)
-    return trace.NonRecordingSpan(remote)
+def _context_in(context: Context) -> trace.SpanContext:
+    return trace.get_current_span(context).get_span_context()
+
+
+def _otel_context(context: SpanContext, *, is_remote: bool = False) -> trace.SpanContext:
+    return trace.SpanContext(context.trace_id, context.span_id, is_remote, _SAMPLED)
+
+
+def _as_parent(context: SpanContext, *, is_remote: bool) -> Context:
+    otel = _otel_context(context, is_remote=is_remote)
+    return trace.set_span_in_context(trace.NonRecordingSpan(otel), _NO_PARENT)

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from kvorum.telemetry.span_queue import BATCH_MAX, COMPLAINT_INTERVAL_S, SpanCounts, SpanQueue
 from tests.support.wait import eventually
 
 
-class Collector:
+class Collector(SpanExporter):
     """Takes spans while ``works``; answers nothing while ``hangs``, until it is shut down."""
 
     def __init__(self) -> None:
@@ -22,14 +24,14 @@ class Collector:
         self.hangs = False
         self.freed = threading.Event()
 
-    def export(self, spans: Sequence[bytes]) -> bool:
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self.batches.append(len(spans))
         if self.hangs:
             self.freed.wait(30)
-            return False
+            return SpanExportResult.FAILURE
         if self.raises:
             raise ValueError("no such span")
-        return self.works
+        return SpanExportResult.SUCCESS if self.works else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
         self.freed.set()
@@ -52,7 +54,7 @@ class QueueBench:
 
     def end(self, count: int = 1) -> None:
         for number in range(count):
-            self.queue.put(b"span %d" % number)
+            self.queue.on_end(ReadableSpan(f"span {number}"))
 
 
 @contextmanager
