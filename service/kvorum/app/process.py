@@ -82,7 +82,7 @@ def _run_once(settings: Settings) -> tuple[int, Assignment | None]:
             code = uvloop.run(process.run())
             if process.assignment is not None:
                 _take_up(directory, process.assignment, settings)
-            return code, process.assignment
+            return code, None if process.is_told_to_stop else process.assignment
     finally:
         for listening in sockets:
             listening.close()
@@ -134,6 +134,7 @@ class _Process:
         self._tracing: Tracing | None = None
         self._stop = Event()
         self.assignment: Assignment | None = None  # under which this node has to begin again
+        self.is_told_to_stop = False  # and must not
 
     async def run(self) -> int:
         self._tracing = open_tracing(self._settings, version("kvorum"), self._metrics.spans)
@@ -195,6 +196,10 @@ class _Process:
         self.assignment = assignment
         self._stop.set()
 
+    def _on_signal(self) -> None:
+        self.is_told_to_stop = True
+        self._stop.set()
+
     def _tell_start(self, origin: Origin) -> None:
         _log.info(
             "started",
@@ -213,7 +218,7 @@ class _Process:
         """Until a signal, or until a part fails: then the others are cancelled."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._on_signal)
         web = self._web(node)
         pauses = self._metrics.gc_pauses
         pauses.start()
