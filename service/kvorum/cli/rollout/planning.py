@@ -97,12 +97,14 @@ def _not_well(view: View) -> str:
 def _unfinished(view: View) -> Step | None:
     """Of three or more nodes only two vote, and another is coming: nobody could be spared.
 
-    So it is after a disk was lost, or when an earlier rollout was left halfway. Learners whose
-    pods do not run yet are waited for by `rollout after`.
+    So it is after a disk was lost, or when an earlier rollout was left halfway. The same holds if
+    only one of them votes, besides others that leave: with those, copies of the data would go.
+    Learners whose pods do not run yet are waited for by `rollout after`.
     """
     voters = sum(seat.is_voter for seat in view.staying)
+    is_alone = not any(seat.is_voter for seat in view.leaving) and voters == 1
     learners = [seat for seat in view.wanted if not seat.is_voter and _runs(seat)]
-    if not 1 < voters < _SAFE_VOTERS <= view.replicas or not learners:
+    if is_alone or not voters < _SAFE_VOTERS <= view.replicas or not learners:
         return None
     ready = next((seat for seat in learners if seat.is_well), None)
     if ready is not None:

@@ -128,6 +128,15 @@ def test_one_that_runs_is_waited_for_if_nobody_could_be_spared_otherwise() -> No
     assert brief(before(a_view(4, *voters(0, 1, 2), a_learner(3, lag=500)))) == "Finished"
 
 
+def test_voters_leave_only_after_those_that_stay_can_vote() -> None:
+    """Else the only voter's disk would be the only one that counts."""
+    view = a_view(3, *voters(0, 3, 4), a_learner(1), a_learner(2, lag=500))
+    assert brief(before(view)) == "LetVote kv-1"
+    view = a_view(3, *voters(0, 3, 4), a_learner(1, lag=500), a_learner(2, lag=500))
+    assert brief(before(view)).startswith("Wait: none can be spared until a third one votes; kv-1")
+    assert brief(before(a_view(3, *voters(0), a_learner(1)))) == "AddMember kv-2"
+
+
 def test_a_change_under_way_is_waited_for() -> None:
     view = a_view(3, *voters(0, 1, 2), is_joint=True)
     assert isinstance(before(view), Wait)
