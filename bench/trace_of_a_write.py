@@ -78,7 +78,8 @@ def main() -> None:
         with local_cluster(3, settings) as cluster:
             leader = cluster.leader()
             node = leader if through == "leader" else leader % 3 + 1
-            for method, expected in (("PUT", OF_A_WRITE), ("GET", OF_A_READ)):
+            of_a_read = OF_A_READ if node == leader else (*OF_A_READ, "kvorum.confirm")
+            for method, expected in (("PUT", OF_A_WRITE), ("GET", of_a_read)):
                 for _ in range(20):  # warm
                     request(cluster, node, method)
                 trace_id = secrets.token_hex(16)

@@ -46,15 +46,20 @@ def _no_url(text: str) -> ValueError:
     return ValueError(f"{text!r} is no URL of a node, such as {DEFAULT_ENDPOINT}")
 
 
-def asking_options() -> ArgumentParser:
-    """A parent for each command that asks a cluster; gives ``asks``."""
+def asking_options(timeout: str = "10s") -> ArgumentParser:
+    """A parent for each command that asks a cluster; gives ``asks``.
+
+    ``timeout`` is what the help calls the command's default.
+    """
     asking = ArgumentParser(add_help=False)
-    add_asking_options(asking, default=SUPPRESS)
+    add_asking_options(asking, default=SUPPRESS, timeout=timeout)
     asking.set_defaults(asks=True)
     return asking
 
 
-def add_asking_options(parser: ArgumentParser, *, default: str | None) -> None:
+def add_asking_options(
+    parser: ArgumentParser, *, default: str | None, timeout: str = "10s"
+) -> None:
     """``endpoint`` (a tuple of :class:`Endpoint`), ``timeout`` (seconds) and ``output``."""
     asking = parser.add_argument_group("asking a cluster")
     asking.add_argument(
@@ -70,7 +75,7 @@ def add_asking_options(parser: ArgumentParser, *, default: str | None) -> None:
         type=duration_s,
         default=default,
         metavar="TIME",
-        help="how long it may take with all its retries: 500ms, 10s, 2m (default: 10s)",
+        help=f"how long it may take with all its retries: 500ms, 10s, 2m (default: {timeout})",
     )
     asking.add_argument(
         "-o",

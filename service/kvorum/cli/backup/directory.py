@@ -75,7 +75,8 @@ class Directory:
             return self._fs.names(self._path)
         except (FileNotFoundError, NotADirectoryError):
             raise CommandFailed(
-                Exit.FAILED, f"{self._path} is no directory: make it, or mount it, before"
+                Exit.FAILED,
+                f"{self._path} is no directory: make it, or mount what shall hold backups there",
             ) from None
 
     def _write(self, stream: LoadedStream) -> None:

@@ -47,7 +47,7 @@ def add_parsers(commands: Commands) -> None:
         "back up into a directory or s3://, on a schedule",
         BACKUP,
         run="kvorum.cli.backup.taking:run_backup",
-        parents=[asking_options()],
+        parents=[asking_options("10m")],
     )
     backup.add_argument(
         "destination", type=_destination, metavar="DEST", help="a directory, or s3://bucket/path"

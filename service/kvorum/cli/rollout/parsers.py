@@ -56,7 +56,6 @@ def add_parsers(commands: Commands) -> None:
         commands, "rollout", "members before and after a StatefulSet changes", ROLLOUT
     )
     of = rollout.add_subparsers(dest="rollout_command", metavar="COMMAND", required=True)
-    asking = [asking_options()]
     run = "kvorum.cli.rollout.commands:run_{}"
     before = add_command(
         of,
@@ -64,7 +63,7 @@ def add_parsers(commands: Commands) -> None:
         "make sure that pods may be changed",
         BEFORE,
         run=run.format("before"),
-        parents=asking,
+        parents=[asking_options("60s")],
     )
     _add_options(before)
     before.add_argument(
@@ -79,7 +78,7 @@ def add_parsers(commands: Commands) -> None:
         "wait for the nodes, and let them vote",
         AFTER,
         run=run.format("after"),
-        parents=asking,
+        parents=[asking_options("240s")],
     )
     _add_options(after)
 
