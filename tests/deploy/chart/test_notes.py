@@ -32,6 +32,7 @@ WARNINGS = [
         "if Prometheus is not among the clients, it is shut out",
     ),
     ({}, "No backups are taken"),
+    ({}, 'image.repository is "kvorum", and nothing is published under that name'),
     ({"config": {"QUOTA_BYTES": 0}}, "QUOTA_BYTES=0: the store may grow"),
     (
         {"config": {"QUOTA_BYTES": 3 << 30}},
@@ -45,7 +46,7 @@ WARNINGS = [
 
 @pytest.fixture(scope="module")
 def default_notes() -> str:
-    return notes()
+    return notes({"image.repository": "registry.example/kvorum"})
 
 
 @pytest.mark.parametrize(("values", "warning"), WARNINGS)
