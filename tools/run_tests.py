@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIVE = ("tests/chaos", "tests/deploy", "tests/e2e", "tests/integration")
-POLITE = 10
+POLITE = 5
 """Added to the niceness of the lane that computes."""
 COUNTED = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|warnings?)")
 SUMMARY = re.compile(r"=+ .*\b(passed|failed|errors?|no tests ran)\b.* in [\d.]+s.*=+$")
