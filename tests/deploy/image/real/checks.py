@@ -14,7 +14,7 @@ UNWANTED = r"""
 for program in gcc cc ld make pip pip3 curl; do command -v "$program"; done
 find /opt/kvorum -path '*/site-packages/*' -maxdepth 5 \( -name pip -o -name setuptools \)
 find /opt/kvorum \( -name '*.pyi' -o -name '*.c' -o -name '*.map' -o -name direct_url.json \)
-for file in /etc/pip.conf /run/secrets /build /root/.cache; do
+for file in /etc/pip.conf /run/secrets /build ~root/.cache; do
   test ! -e "$file" || echo "$file"
 done
 find /var/lib/apt/lists /var/log /tmp -mindepth 1
