@@ -23,7 +23,7 @@ def progress(console: Console, what: str, total: int | None) -> Iterator[Progres
         yield _Lines(console, what, total, time.monotonic)
         return
     from rich.console import Console as RichConsole  # noqa: PLC0415  # slow, and seldom needed
-    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415  # as above
 
     with RichProgress(console=RichConsole(file=console.stderr), transient=True) as bar:
         task = bar.add_task(what, total=total)

@@ -39,7 +39,7 @@ def exit_of(picture: Picture) -> Exit:
 def _follow(client: Client, timeout_s: float, interval_s: float, console: Console) -> int:
     """Until Ctrl-C, which is how one leaves it."""
     from rich.console import Console as RichConsole  # noqa: PLC0415  # slow, and seldom needed
-    from rich.live import Live  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415  # as above
 
     pause = threading.Event()
     sample = take_sample(client, timeout_s)
