@@ -2,7 +2,7 @@
 
 Tests with real processes mostly wait; the others mostly compute. So they share the machine: the
 second lane yields to the first, whose nodes have clocks to keep. Every line says which lane it
-comes from; the last one counts both.
+comes from; the last ones count both and name what failed.
 """
 
 import os
@@ -20,6 +20,7 @@ LIVE = ("tests/chaos", "tests/deploy", "tests/e2e", "tests/integration")
 POLITE = 5
 """Added to the niceness of the lane that computes."""
 COUNTED = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|warnings?)")
+FAILED = re.compile(r"(FAILED|ERROR) \S+::")
 SUMMARY = re.compile(r"=+ .*\b(passed|failed|errors?|no tests ran)\b.* in [\d.]+s.*=+$")
 
 
@@ -28,6 +29,7 @@ class Lane:
 
     def __init__(self, name: str, paths: Sequence[str], niceness: int) -> None:
         self.counts: Counter[str] = Counter()
+        self.failures: list[str] = []
         self._name = name
         self._process = subprocess.Popen(
             [
@@ -47,6 +49,8 @@ class Lane:
         assert self._process.stdout is not None, "it was asked for"
         for line in self._process.stdout:
             print(f"{self._name:>7} | {line}", end="", flush=True)
+            if FAILED.match(line):
+                self.failures.append(line.rstrip())
             if SUMMARY.match(line.rstrip()):
                 self.counts.update({what: int(number) for number, what in COUNTED.findall(line)})
 
@@ -79,6 +83,8 @@ def main() -> int:
     bad = counts["failed"] + counts["error"] + counts["errors"]
     print(f"\nboth lanes in {time.monotonic() - began_s:.0f} s, exit codes {codes}")
     print(f"{counts['passed']} passed, {bad} failed")
+    for lane in running:
+        print(*lane.failures, sep="\n", end="\n" if lane.failures else "")
     return 0 if not any(codes) else 1
 
 
