@@ -1,16 +1,17 @@
 """Writes whose clients wait: by request id, by age, within bounds."""
 
-import asyncio
-from asyncio import Future
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from kvorum.errors import NoLeader, OutcomeUnknown, Overloaded, Rejected
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
+from kvorum.node.waiter import Waiter
 from kvorum.telemetry.raft_metrics import RaftMetrics
+
+_EXPIRED = Status.EXPIRED  # looked up once: a member of an enum costs more than a name
 
 
 class Write:
@@ -20,39 +21,56 @@ class Write:
     ended without news, so that it may yet be applied.
     """
 
-    __slots__ = ("_futures", "command", "deadline_s", "queued", "request_id", "unsure", "weight")
+    __slots__ = (
+        "_others",
+        "_waiter",
+        "command",
+        "deadline_s",
+        "queued",
+        "request_id",
+        "unsure",
+        "weight",
+    )
 
-    def __init__(self, request_id: str, command: bytes, deadline_s: float, weight: int = 1) -> None:
+    def __init__(
+        self,
+        request_id: str,
+        command: bytes,
+        waiter: Waiter[Outcome],
+        deadline_s: float,
+        weight: int = 1,
+    ) -> None:
         self.request_id = request_id
         self.command = command
         self.deadline_s = deadline_s
         self.weight = weight  # see kvorum.node.weights
         self.queued = True
         self.unsure = False
-        self._futures: list[Future[Outcome]] = []
+        self._waiter = waiter
+        self._others: tuple[Waiter[Outcome], ...] = ()
 
-    def join(self) -> "Future[Outcome]":
-        """A future of the caller's own: cancelling it disturbs nobody else."""
-        future: Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._futures.append(future)
-        return future
+    def join(self, waiter: Waiter[Outcome]) -> None:
+        """One more waits for the same outcome."""
+        self._others += (waiter,)
 
     def is_done(self) -> bool:
         """Answered, or everyone has gone away."""
-        return all(future.done() for future in self._futures)
+        return self._waiter.done() and all(waiter.done() for waiter in self._others)
 
     def answer(self, outcome: Outcome) -> None:
-        if outcome.status is Status.EXPIRED:
+        if outcome.status is _EXPIRED:
             self.fail(unknown_outcome(self.request_id))
             return
-        for future in self._futures:
-            if not future.done():
-                future.set_result(outcome)
+        if not self._waiter.done():
+            self._waiter.set_result(outcome)
+        for waiter in self._others:
+            if not waiter.done():
+                waiter.set_result(outcome)
 
     def fail(self, error: Exception) -> None:
-        for future in self._futures:
-            if not future.done():
-                future.set_exception(error)
+        for waiter in (self._waiter, *self._others):
+            if not waiter.done():
+                waiter.set_exception(error)
 
 
 class PendingWrites:
@@ -78,11 +96,13 @@ class PendingWrites:
     def find(self, request_id: str) -> Write | None:
         return self._by_id.get(request_id)
 
-    def admit(self, request_id: str, command: bytes, weight: int = 1) -> Write:
+    def admit(
+        self, request_id: str, command: bytes, waiter: Waiter[Outcome], weight: int = 1
+    ) -> Write:
         """Raises :class:`Rejected`: certainly not applied by this request."""
         self._check_room(len(command))
         deadline_s = self._clock.monotonic_s() + self._options.request_timeout_s
-        write = self._by_id[request_id] = Write(request_id, command, deadline_s, weight)
+        write = self._by_id[request_id] = Write(request_id, command, waiter, deadline_s, weight)
         self._by_age.append(write)
         self.size_bytes += len(command)
         return write
@@ -103,24 +123,30 @@ class PendingWrites:
             self._metrics.proposals_failed("overloaded")
             raise Overloaded(f"{full}; nothing was applied, try again shortly")
 
-    def answer(self, outcome: Outcome) -> bool:
-        """Hand an outcome to whoever waits for it; true if somebody got one."""
-        write = self._by_id.get(outcome.request_id)
-        if write is None:
-            return False
-        self.forget(write)
-        write.answer(outcome)
-        if outcome.status is Status.EXPIRED:
-            self._metrics.proposals_failed("unknown")
-            return False
-        return True
+    def answer(self, outcomes: Iterable[Outcome]) -> int:
+        """Hand outcomes to those who wait for them; how many writes got one."""
+        by_id, answered = self._by_id, 0
+        if not by_id:
+            return 0
+        for outcome in outcomes:
+            write = by_id.pop(outcome.request_id, None)
+            if write is None:
+                continue
+            self.size_bytes -= len(write.command)
+            write.command = b""
+            write.answer(outcome)
+            if outcome.status is _EXPIRED:
+                self._metrics.proposals_failed("unknown")
+            else:
+                answered += 1
+        return answered
 
     def answer_known(self, outcome_of: Callable[[str], Outcome | None]) -> None:
         """Answer everyone whose outcome is known without having been applied here."""
         for request_id in list(self._by_id):
             outcome = outcome_of(request_id)
             if outcome is not None:
-                self.answer(outcome)
+                self.answer((outcome,))
 
     def forget(self, write: Write) -> None:
         """Nobody waits any more: free what it holds."""

@@ -19,6 +19,7 @@ from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.pending import PendingWrites, Write
 from kvorum.node.ports import Clock
+from kvorum.node.waiter import Futures, Waiter
 from kvorum.raft.ready import Receipt
 from kvorum.raft.types import Entry, EntryId, Index, Term, Ticket
 from kvorum.telemetry.raft_metrics import RaftMetrics
@@ -58,6 +59,7 @@ class Proposals:
         self._metrics = metrics
         self._wake = wake
         self.writes = PendingWrites(options, clock, leadership, metrics)
+        self._futures = Futures()
         self._queue: deque[Write] = deque()
         self._batches: dict[Ticket, _Batch] = {}  # sent, no receipt yet
         self._placed: dict[Index, list[_Batch]] = {}  # the receipt says: appended there
@@ -83,15 +85,22 @@ class Proposals:
 
         Raises :class:`~kvorum.errors.Rejected`: certainly not applied by this request.
         """
+        future = self._futures.new()
         known = self.writes.find(request_id)
         if known is not None and not known.is_done():
-            return known.join()
+            known.join(future)
+            return future
         if known is not None:  # everyone who waited for that one has gone away
             self.writes.forget(known)
-        write = self.writes.admit(request_id, command, weight)
-        self._queue.append(write)
+        self.queue(request_id, command, future, weight)
+        return future
+
+    def queue(
+        self, request_id: str, command: bytes, waiter: Waiter[Outcome], weight: int = 1
+    ) -> None:
+        """Queue a command whose request id no other one has; raises as :meth:`submit`."""
+        self._queue.append(self.writes.admit(request_id, command, waiter, weight))
         self._wake()
-        return write.join()
 
     # --- to the core -------------------------------------------------------------------
 
@@ -150,7 +159,7 @@ class Proposals:
 
     def on_applied(self, entry: Entry, outcomes: Sequence[Outcome]) -> None:
         """Answer everyone who waits for what this entry did."""
-        answered = sum(map(self.writes.answer, outcomes))
+        answered = self.writes.answer(outcomes)
         if answered:
             self._metrics.proposals_committed(answered)
         for batch in self._placed.pop(entry.index, ()):

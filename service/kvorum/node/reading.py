@@ -1,6 +1,5 @@
 """What front ends may read: linearizable through the read index, or as this node has it."""
 
-import asyncio
 from asyncio import Future
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -17,6 +16,7 @@ from kvorum.node.options import NodeOptions
 from kvorum.node.reads import Reads
 from kvorum.node.recent_reads import RecentReads
 from kvorum.node.views import KeyCount, KeyRead, LeaseView, ReadResult, Staleness
+from kvorum.node.waiter import Futures, Waiter
 from kvorum.node.weights import weight_of_page
 from kvorum.raft.core import Core
 
@@ -53,6 +53,7 @@ class Reading:
         self._fence = fence
         self._log_time = log_time
         self._recent = RecentReads()
+        self._futures = Futures()
 
     # --- keys --------------------------------------------------------------------------
 
@@ -60,9 +61,15 @@ class Reading:
         """Linearizable (§6.4): one quorum round trip, no disk write."""
         self._check(key)
         self._fence.check()
-        read = _KeyRead(self._get, request_id, key)
-        self._reads.submit(read)
-        return read.future
+        future = self._futures.new()
+        self._reads.submit(_KeyRead(self._get, request_id, key, future))
+        return future
+
+    def get_for(self, waiter: Waiter[ReadResult], request_id: str, key: bytes) -> None:
+        """:meth:`get`; ``waiter`` gets the result."""
+        self._check(key)
+        self._fence.check()
+        self._reads.submit(_KeyRead(self._get, request_id, key, waiter))
 
     def get_stale(self, request_id: str, key: bytes) -> ReadResult:
         """This node's own state, however old; ``staleness`` says how old it may be."""
@@ -127,12 +134,13 @@ class Reading:
         self, read: Callable[[Staleness | None], _Result], weight: int = 1, *, stale: bool
     ) -> "Future[_Result]":
         self._fence.check()
-        waiter = _Deferred(read, weight)
+        future = self._futures.new()
+        deferred = _Deferred(read, weight, future)
         if stale:
-            waiter.serve(self.staleness())
+            deferred.serve(self.staleness())
         else:
-            self._reads.submit(waiter)
-        return waiter.future
+            self._reads.submit(deferred)
+        return future
 
     # --- leases ------------------------------------------------------------------------
 
@@ -157,9 +165,9 @@ class Reading:
     def catch_up(self) -> "Future[None]":
         """Done once everything acknowledged before the call is applied here (§6.4)."""
         self._fence.check()
-        barrier = _Barrier()
-        self._reads.submit(barrier)
-        return barrier.future
+        future = self._futures.new()
+        self._reads.submit(_Barrier(future))
+        return future
 
     def find_command(self, request_id: str) -> Outcome | ReadResult | None:
         """What this node knows now of a request: an outcome, or a recent read made here."""
@@ -183,46 +191,52 @@ class Reading:
 class _KeyRead:
     """A read of one key, waiting for its batch."""
 
-    __slots__ = ("_key", "_read", "_request_id", "future", "weight")
+    __slots__ = ("_key", "_read", "_request_id", "waiter", "weight")
 
     def __init__(
-        self, read: Callable[[str, bytes], ReadResult], request_id: str, key: bytes
+        self,
+        read: Callable[[str, bytes], ReadResult],
+        request_id: str,
+        key: bytes,
+        waiter: Waiter[ReadResult],
     ) -> None:
         self._read = read
         self._request_id = request_id
         self._key = key
         self.weight = 1
-        self.future: Future[ReadResult] = asyncio.get_running_loop().create_future()
+        self.waiter = waiter
 
     def serve(self) -> None:
-        self.future.set_result(self._read(self._request_id, self._key))
+        self.waiter.set_result(self._read(self._request_id, self._key))
 
 
 class _Deferred(Generic[_Result]):
     """Any other read, which may fail for the revision that it asks for."""
 
-    __slots__ = ("_read", "future", "weight")
+    __slots__ = ("_read", "waiter", "weight")
 
-    def __init__(self, read: Callable[[Staleness | None], _Result], weight: int) -> None:
+    def __init__(
+        self, read: Callable[[Staleness | None], _Result], weight: int, waiter: Waiter[_Result]
+    ) -> None:
         self._read = read
         self.weight = weight
-        self.future: Future[_Result] = asyncio.get_running_loop().create_future()
+        self.waiter = waiter
 
     def serve(self, staleness: Staleness | None = None) -> None:
         try:
-            self.future.set_result(self._read(staleness))
+            self.waiter.set_result(self._read(staleness))
         except InvalidRequest as error:
-            self.future.set_exception(error)
+            self.waiter.set_exception(error)
 
 
 class _Barrier:
     """A wait for everything acknowledged so far."""
 
-    __slots__ = ("future", "weight")
+    __slots__ = ("waiter", "weight")
 
-    def __init__(self) -> None:
+    def __init__(self, waiter: Waiter[None]) -> None:
         self.weight = 1
-        self.future: Future[None] = asyncio.get_running_loop().create_future()
+        self.waiter = waiter
 
     def serve(self) -> None:
-        self.future.set_result(None)
+        self.waiter.set_result(None)

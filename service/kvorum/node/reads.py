@@ -6,7 +6,6 @@ of its attempts will do, since all its reads arrived before the first; an answer
 an earlier batch, or to a former start of this node, can never serve a later read.
 """
 
-from asyncio import Future
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from kvorum.errors import NoLeader, Overloaded, Rejected
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
+from kvorum.node.waiter import Waiter
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Index, Ticket
 from kvorum.telemetry.raft_metrics import RaftMetrics
@@ -25,8 +25,8 @@ PENDING_WEIGHT_FACTOR = 8
 """What all waiting reads may weigh, as a multiple of how many may wait."""
 
 
-class Waiter(Protocol):
-    """Someone who waits until this node has applied everything acknowledged so far.
+class Read(Protocol):
+    """Something to be read once this node has applied everything acknowledged so far.
 
     ``weight`` is what serving it costs, see :mod:`kvorum.node.weights`.
     """
@@ -34,21 +34,21 @@ class Waiter(Protocol):
     weight: int
 
     @property
-    def future(self) -> "Future[Any]":
-        """Of whatever it reads; only whether it is done matters here."""
+    def waiter(self) -> Waiter[Any]:
+        """Who gets it; only whether that is done matters here."""
         ...
 
     def serve(self) -> None:
-        """The state machine is recent enough: resolve the future."""
+        """The state machine is recent enough: give the waiter what it wants."""
         ...
 
 
 class _Batch:
-    __slots__ = ("deadline_s", "waiters")
+    __slots__ = ("deadline_s", "reads")
 
     def __init__(self, deadline_s: float) -> None:
         self.deadline_s = deadline_s  # of its oldest read
-        self.waiters: deque[Waiter] = deque()
+        self.reads: deque[Read] = deque()
 
 
 class Reads:
@@ -78,7 +78,7 @@ class Reads:
         self.pending = 0
         self._pending_weight = 0
 
-    def submit(self, waiter: Waiter) -> None:
+    def submit(self, read: Read) -> None:
         """Raises :class:`Rejected` at once if it is pointless to wait."""
         if self._closed:
             raise Rejected("this node is stopping; ask another one")
@@ -91,14 +91,14 @@ class Reads:
                 f"{self.pending} reads are waiting on this node (PENDING_READS_MAX); "
                 "try again shortly"
             )
-        self._pending_weight += waiter.weight
+        self._pending_weight += read.weight
         if self._pending_weight > PENDING_WEIGHT_FACTOR * self._options.pending_reads_max:
-            self._check_weight(waiter.weight)
+            self._check_weight(read.weight)
         if self._forming is None:
             deadline_s = self._clock.monotonic_s() + self._options.leaderless_grace_s
             self._forming = _Batch(deadline_s)
             self._wake()
-        self._forming.waiters.append(waiter)
+        self._forming.reads.append(read)
         self.pending += 1
 
     def _check_weight(self, weight: int) -> None:
@@ -150,17 +150,17 @@ class Reads:
         """
         confirmed, weight = self._confirmed, 0
         while confirmed and confirmed[0][0] <= applied:
-            waiters = confirmed[0][1].waiters
-            while waiters:
+            reads = confirmed[0][1].reads
+            while reads:
                 if weight >= SERVED_WEIGHT_MAX:
                     self._wake()
                     return
-                waiter = waiters.popleft()
+                read = reads.popleft()
                 self.pending -= 1
-                self._pending_weight -= waiter.weight
-                if not waiter.future.done():
-                    weight += waiter.weight
-                    waiter.serve()
+                self._pending_weight -= read.weight
+                if not read.waiter.done():
+                    weight += read.weight
+                    read.serve()
             confirmed.popleft()
 
     def expire(self) -> None:
@@ -183,12 +183,12 @@ class Reads:
             self._fail(self._confirmed.popleft()[1])
 
     def _fail(self, batch: _Batch | None) -> None:
-        for waiter in batch.waiters if batch else ():
+        for read in batch.reads if batch else ():
             self.pending -= 1
-            self._pending_weight -= waiter.weight
-            if not waiter.future.done():
+            self._pending_weight -= read.weight
+            if not read.waiter.done():
                 self._metrics.reads_failed("no_leader")
-                waiter.future.set_exception(NoLeader(self._leadership.no_leader_message()))
+                read.waiter.set_exception(NoLeader(self._leadership.no_leader_message()))
 
     def close(self) -> None:
         """The node stops: nobody may be left waiting, or begin to."""

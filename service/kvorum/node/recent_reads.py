@@ -5,10 +5,6 @@ from collections import deque
 from kvorum.node.views import ReadResult
 
 
-def _size_bytes(result: ReadResult) -> int:
-    return len(result.record.value) if result.record else 0
-
-
 class RecentReads:
     """The last results: at most ``count_max``, and ``bytes_max`` of values."""
 
@@ -21,12 +17,18 @@ class RecentReads:
 
     def add(self, result: ReadResult) -> None:
         """Remember a result; a later one under the same request id replaces it."""
+        record = result.record
         self._results[result.request_id] = result
         self._order.append(result)
-        self._bytes += _size_bytes(result)
+        if record is not None:
+            self._bytes += len(record.value)
+        if len(self._order) > self._count_max or self._bytes > self._bytes_max:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
         while len(self._order) > self._count_max or self._bytes > self._bytes_max:
             oldest = self._order.popleft()
-            self._bytes -= _size_bytes(oldest)
+            self._bytes -= len(oldest.record.value) if oldest.record else 0
             if self._results.get(oldest.request_id) is oldest:
                 del self._results[oldest.request_id]
 

@@ -32,6 +32,7 @@ from kvorum.node.fence import Fence
 from kvorum.node.options import NodeOptions
 from kvorum.node.proposals import Proposals
 from kvorum.node.views import Deleted, Get, TxnOp, TxnOpResult, TxnResult
+from kvorum.node.waiter import Futures, Waiter
 from kvorum.node.weights import weight_of
 
 TXN_OPS_MAX = 512
@@ -64,6 +65,7 @@ class Writing:
         self._machine = machine
         self._proposals = proposals
         self._fence = fence
+        self._futures = Futures()
 
     def put(
         self,
@@ -84,6 +86,16 @@ class Writing:
             _check_lease_of(lease, ttl_ms)
         after_index = self._machine.applied_index
         return self._submit(Put(request_id, key, value, after_index, lease, ttl_ms, content_type))
+
+    def put_for(self, waiter: Waiter[Outcome], request_id: str, key: bytes, value: bytes) -> None:
+        """:meth:`put` of JSON text under a new id; ``waiter`` gets the outcome.
+
+        Nobody can have asked for it before, so nothing has to be looked up.
+        """
+        self._check(key, value)
+        self._fence.check()
+        command = encode_command(Put(request_id, key, value, self._machine.applied_index))
+        self._proposals.queue(request_id, command, waiter)
 
     def compare_and_set(
         self, request_id: str, key: bytes, expected: bytes, value: bytes
@@ -194,7 +206,7 @@ class Writing:
             encoded = encoded or encode_command(command)
             weight = 1 if type(command) in _LIGHT else weight_of(command, self._machine)
             return self._proposals.submit(command.request_id, encoded, weight)
-        done: Future[Outcome] = asyncio.get_running_loop().create_future()
+        done = self._futures.new()
         done.set_result(first)
         return done
 

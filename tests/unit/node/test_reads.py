@@ -16,12 +16,12 @@ class Read:
 
     def __init__(self, weight: int = 1) -> None:
         self.weight = weight
-        self.future: Future[None] = get_running_loop().create_future()
+        self.waiter: Future[None] = get_running_loop().create_future()
         self.served = 0
 
     def serve(self) -> None:
         self.served += 1
-        self.future.set_result(None)
+        self.waiter.set_result(None)
 
 
 def submit(bench: Bench, weight: int = 1) -> Read:
@@ -134,7 +134,7 @@ async def test_whoever_is_not_served_yet_is_told_when_the_node_stops() -> None:
     bench.reads.serve(Index(1))
     bench.reads.close()
     assert reads[0].served == 1
-    assert isinstance(reads[1].future.exception(), NoLeader)
+    assert isinstance(reads[1].waiter.exception(), NoLeader)
     assert bench.reads.pending == 0
 
 
@@ -238,7 +238,7 @@ async def test_a_read_that_waited_too_long_is_refused_wherever_it_stands() -> No
     bench.clock.advance(bench.options.leaderless_grace_s + 0.001)
     bench.reads.expire()
     for read in (confirmed, asking, forming):
-        assert isinstance(read.future.exception(), NoLeader)
+        assert isinstance(read.waiter.exception(), NoLeader)
         assert read.served == 0
     assert bench.reads.pending == 0
     bench.reads.serve(Index(99))
@@ -252,8 +252,8 @@ async def test_a_lost_leader_ends_the_waiting_of_all() -> None:
     forming = submit(bench)
     bench.lose_hope()
     bench.reads.expire()
-    assert isinstance(asking.future.exception(), NoLeader)
-    assert isinstance(forming.future.exception(), NoLeader)
+    assert isinstance(asking.waiter.exception(), NoLeader)
+    assert isinstance(forming.waiter.exception(), NoLeader)
 
 
 async def test_a_younger_batch_outlives_an_older_one() -> None:
@@ -264,8 +264,8 @@ async def test_a_younger_batch_outlives_an_older_one() -> None:
     young = submit(bench)
     bench.clock.advance(bench.options.leaderless_grace_s / 2 + 0.001)
     bench.reads.expire()
-    assert isinstance(old.future.exception(), NoLeader)
-    assert not young.future.done()
+    assert isinstance(old.waiter.exception(), NoLeader)
+    assert not young.waiter.done()
     answer(bench, ask(bench), 1)
     bench.reads.serve(Index(1))
     assert young.served == 1
@@ -282,14 +282,14 @@ async def test_an_answer_after_the_end_of_patience_serves_nobody() -> None:
     assert ask(bench) != ticket
     answer(bench, ticket, 1)
     bench.reads.serve(Index(100))
-    assert isinstance(read.future.exception(), NoLeader)
+    assert isinstance(read.waiter.exception(), NoLeader)
     assert later.served == 0
 
 
 async def test_a_client_that_went_away_is_not_served_and_frees_its_place() -> None:
     bench = Bench()
     gone, here = submit(bench), submit(bench)
-    gone.future.cancel()
+    gone.waiter.cancel()
     answer(bench, ask(bench), 1)
     bench.reads.serve(Index(1))
     assert (gone.served, here.served) == (0, 1)
@@ -303,10 +303,10 @@ async def test_close_leaves_nobody_waiting() -> None:
     asking = submit(bench)
     ask(bench)
     forming, gone = submit(bench), submit(bench)
-    gone.future.cancel()
+    gone.waiter.cancel()
     bench.reads.close()
     for read in (confirmed, asking, forming):
-        assert isinstance(read.future.exception(), NoLeader)
+        assert isinstance(read.waiter.exception(), NoLeader)
     assert bench.reads.pending == 0
 
 
@@ -363,4 +363,4 @@ async def test_refused_reads_are_counted_by_reason() -> None:
     with pytest.raises(Overloaded):
         submit(bench, heavy)
     assert counted(bench, failed, reason="overloaded") == 2
-    assert all(isinstance(read.future.exception(), NoLeader) for read in reads)
+    assert all(isinstance(read.waiter.exception(), NoLeader) for read in reads)

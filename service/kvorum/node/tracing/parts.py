@@ -11,7 +11,7 @@ from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
 from kvorum.node.ports import LogStore
 from kvorum.node.proposals import Proposals
-from kvorum.node.reads import Reads, Waiter
+from kvorum.node.reads import Read, Reads
 from kvorum.node.tracing.hub import NodeTracing
 from kvorum.raft.ready import ReadState
 from kvorum.raft.types import Entry, EntryId, HardState, Index, Ticket
@@ -47,9 +47,10 @@ class TracedReads(Reads):
         super().__init__(*arguments)
         self._traces = tracing.reads
 
-    def submit(self, waiter: Waiter) -> None:
-        super().submit(waiter)
-        self._traces.submitted(waiter.future)
+    def submit(self, read: Read) -> None:
+        super().submit(read)
+        if isinstance(read.waiter, Future):  # others have no request to belong to
+            self._traces.submitted(read.waiter)
 
     def take_ticket(self) -> Ticket | None:
         former = self._asking
