@@ -8,7 +8,7 @@ timer: an idle node never waits).
 
 import asyncio
 import logging
-from asyncio import Future
+from asyncio import Future, TimerHandle
 from collections.abc import Sequence
 
 import msgspec
@@ -29,6 +29,7 @@ from kvorum.node.state_check import StateCheck
 from kvorum.node.ticker import Ticker
 from kvorum.node.timing import Timing
 from kvorum.node.tracing.hub import NodeTracing
+from kvorum.node.turns import Turns
 from kvorum.node.upkeep import Upkeep
 from kvorum.raft.core import Core
 from kvorum.raft.messages import (
@@ -69,10 +70,10 @@ class Driver:
         timing: Timing,
         clock: Clock,
         stamps: Stamps,
-        wake: asyncio.Event,
+        turns: Turns,
         tracing: NodeTracing | None = None,
     ) -> None:
-        """``wake`` is set by whoever has something for the driver."""
+        """``turns`` are asked for by whoever has something for the driver."""
         self._options = options
         self._core = core
         self._log = log
@@ -89,9 +90,12 @@ class Driver:
         self._timing = timing
         self._stamps = stamps
         self._tracing = tracing
-        self._wake = wake
+        self._turns = turns
         self._clock = clock
         self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
+        self._loop = asyncio.get_running_loop()
+        self._ended: Future[None] = self._loop.create_future()
+        self._timer: TimerHandle | None = None
         self._inbox: list[Message] = []
         self._saving: tuple[Save, Future[None]] | None = None
         self._is_removed = False  # whoever asked for that is answered first
@@ -103,22 +107,19 @@ class Driver:
         """Messages from peers; those that do not fit are dropped, Raft repeats what matters."""
         room = self._options.inbox_max - len(self._inbox)
         self._inbox.extend(messages[:room])
-        self._wake.set()
+        self._turns.ask()
         if len(messages) > room:
             self._observer.inbox_full(len(messages) - room)
 
     async def run(self) -> None:
         """Until cancelled. Any exception is final: Raft recovers from the disk, not from here."""
+        self._turns.begin(self._turn_or_end)
         self._start_timer()
         try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                self._turn()
-                if self._wake.is_set():
-                    await asyncio.sleep(0)  # waiting for an event that is set does not yield
+            await self._ended
         finally:
-            self._timer.cancel()
+            self._turns.end()
+            self._stop_timer()
             self._proposals.close()
             self._reads.close()
             self._upkeep.close()
@@ -129,26 +130,40 @@ class Driver:
         Done when that has happened, or the snapshot turned out to be old; whatever is not
         needed any more is then in ``machine``.
         """
-        done: Future[None] = asyncio.get_running_loop().create_future()
+        done: Future[None] = self._loop.create_future()
         self._loaded = (snapshot, machine, done)
-        self._wake.set()
+        self._turns.ask()
         return done
 
     def offer(self, snapshot: Snapshot, keep_from: Index) -> None:
         """A snapshot of our own is durable: the log before ``keep_from`` may go (§5.1)."""
         self._offered = (snapshot, keep_from)
-        self._wake.set()
+        self._turns.ask()
 
     def _start_timer(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._options.tick_s, self._on_timer)
+        self._timer = self._loop.call_later(self._options.tick_s, self._on_timer)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _on_timer(self) -> None:
         self._start_timer()
-        self._wake.set()
+        self._turns.take()
 
     # --- one turn ----------------------------------------------------------------------
 
+    def _turn_or_end(self) -> None:
+        if self._ended.done():
+            return
+        try:
+            self._turn()
+        except Exception as error:  # noqa: BLE001 - ``run`` raises it
+            self._turns.end()
+            self._ended.set_exception(error)
+
     def _turn(self) -> None:
+        self._turns.is_batch_out = False  # what is done in here may change that
         self._finish_save()
         self._take_snapshots()
         self._step_messages()
@@ -162,7 +177,14 @@ class Driver:
         if self._is_removed and not self._core.has_more():
             self._fence.raise_for("it was removed from the cluster")
         if self._core.has_more():
-            self._wake.set()
+            self._turns.ask()
+        self._turns.is_batch_out = self._is_batch_out()
+
+    def _is_batch_out(self) -> bool:
+        """On a leader the disk sets the pace, on a follower the leader's receipts."""
+        if self._leadership.is_leader:
+            return self._saving is not None
+        return self._proposals.awaits_receipt
 
     def _step_messages(self) -> None:
         if not self._inbox:
@@ -219,14 +241,10 @@ class Driver:
             self._upkeep.tick(self._ticker.late_s)
 
     def _propose(self) -> None:
-        """Hand over what is waiting, unless the last batch is not through: then it gathers on.
-
-        On a leader the disk sets the pace, on a follower the leader's receipts.
-        """
+        """Hand over what is waiting, unless the last batch is not through: then it gathers on."""
         if self._leadership.leader is None:
             return
-        busy = self._saving if self._leadership.is_leader else self._proposals.awaits_receipt
-        if not busy:
+        if not self._is_batch_out():
             self._propose_batches()
         ticket_or_none = self._reads.take_ticket()
         if ticket_or_none is not None:
@@ -286,7 +304,7 @@ class Driver:
         written = self._log.append(save.hard_state, save.entries, save.base)
         self._saving = (save, written)
         self._upkeep.stall.write_began()
-        written.add_done_callback(lambda _: self._wake.set())
+        written.add_done_callback(lambda _: self._turns.take())
 
     def _finish_save(self) -> None:
         """A failed write raises here and ends the node: it is never retried."""

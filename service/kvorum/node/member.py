@@ -41,6 +41,7 @@ from kvorum.node.tracing.parts import (
     either,
     log_store,
 )
+from kvorum.node.turns import Turns
 from kvorum.node.upkeep import Upkeep
 from kvorum.node.watch_hub import WatchHub
 from kvorum.raft.config import CoreOptions, RandomTicks
@@ -72,7 +73,7 @@ class Member:
         self, options: NodeOptions, origin: Origin, ports: Ports, metrics: MemberMetrics
     ) -> None:
         clock = ports.clock
-        wake = self.wake = asyncio.Event()
+        turns = self.turns = Turns()
         self.options = options
         self.machine = origin.machine
         self.core = Core(
@@ -90,10 +91,10 @@ class Member:
         self.leadership = LeadershipWatch(options, clock)
         tracing = ports.tracing
         self.proposals = either(tracing, Proposals, TracedProposals)(
-            options, clock, self.leadership, metrics.raft, wake.set
+            options, clock, self.leadership, metrics.raft, turns.ask_to_write
         )
         self.reads = either(tracing, Reads, TracedReads)(
-            options, clock, self.leadership, metrics.raft, wake.set
+            options, clock, self.leadership, metrics.raft, turns.ask
         )
         self.log_time = LogTime(clock, self._makes_the_time)
         self.log_time.observe(self.machine.time_ms)
@@ -109,7 +110,7 @@ class Member:
         self._collector = self._snapshot_collector()
         self.state_check = self._state_check()
         self.upkeep = self._upkeep()
-        self.driver = self._driver(wake)
+        self.driver = self._driver(turns)
         self.service = self._service()
         self.fence.when_raised(self._on_fence)
         newest = ports.snapshots.newest
@@ -241,11 +242,11 @@ class Member:
                 self.machine,
                 stamps=self.stamps,
                 leadership=self.leadership,
-                wake=self.wake.set,
+                wake=self.turns.ask,
             ),
             stall=StallWatch(options, clock, self._metrics.state, self._set_able),
-            members=Members(options, core, clock, self.leadership, self.wake.set),
-            handover=Handover(options, core, clock, self.leadership, self.wake.set),
+            members=Members(options, core, clock, self.leadership, self.turns.ask),
+            handover=Handover(options, core, clock, self.leadership, self.turns.ask),
             introductions=Introductions(
                 options,
                 self.machine,
@@ -263,7 +264,7 @@ class Member:
             ),
         )
 
-    def _driver(self, wake: asyncio.Event) -> Driver:
+    def _driver(self, turns: Turns) -> Driver:
         return Driver(
             self.options,
             self.core,
@@ -286,7 +287,7 @@ class Member:
             timing=Timing(self.core.state, self._metrics.replication, self._ports.clock),
             clock=self._ports.clock,
             stamps=self.stamps,
-            wake=wake,
+            turns=turns,
             tracing=self._ports.tracing,
         )
 

@@ -60,7 +60,7 @@ class DriverBench:
             self.metrics,
         )
         member = self.member
-        self.core, self.machine, self.wake = member.core, member.machine, member.wake
+        self.core, self.machine, self.turns = member.core, member.machine, member.turns
         self.log_time = member.log_time
         self.leadership, self.proposals, self.reads = (
             member.leadership,
@@ -83,7 +83,7 @@ class DriverBench:
     # --- inputs ------------------------------------------------------------------------
 
     async def turn(self) -> None:
-        self.wake.set()
+        self.turns.ask()
         await settle()
 
     async def tick(self, ticks: int = 1) -> None:

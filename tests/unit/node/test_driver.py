@@ -413,7 +413,7 @@ async def test_replay_yields_to_other_work() -> None:
 
     bench = DriverBench(HardState(Term(1), None, Index(count)), entries)
     async with bench, asyncio.timeout(5):
-        bench.wake.set()
+        bench.turns.ask()
         await other_work(bench)
     assert any(0 < applied < count for applied in seen)
 
