@@ -97,7 +97,8 @@ class Reads:
         if self._forming is None:
             deadline_s = self._clock.monotonic_s() + self._options.leaderless_grace_s
             self._forming = _Batch(deadline_s)
-            self._wake()
+            if self._asking is None:
+                self._wake()
         self._forming.reads.append(read)
         self.pending += 1
 

@@ -80,6 +80,15 @@ async def test_a_read_that_arrives_while_a_batch_asks_waits_for_the_next_round()
     assert second.served == 1
 
 
+async def test_reads_that_come_while_a_batch_asks_take_no_turn_of_the_driver() -> None:
+    bench = Bench()
+    submit(bench)
+    ask(bench)
+    wakes = bench.wakes
+    submit(bench)
+    assert bench.wakes == wakes
+
+
 async def test_the_next_batch_wakes_the_driver_when_the_first_is_confirmed() -> None:
     bench = Bench()
     submit(bench)
