@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from hypothesis import strategies as st
 
-from kvorum.mvcc import compare, execution, expiry, lease, transaction
+from kvorum.mvcc import compare, execution, expiry, lease, state_machine, transaction
 from kvorum.mvcc.command import (
     FIRST_ATTEMPT,
     UNSTAMPED,
@@ -36,7 +36,7 @@ LIMITS = Limits(deleted=3, compared=4, reaped=2)
 
 @contextmanager
 def small_limits() -> Iterator[None]:
-    """``LIMITS``, and large leases of three keys."""
+    """``LIMITS``, large leases of three keys, and two puts are many."""
     with ExitStack() as stack:
         for module, name, value in (
             (execution, "DELETE_KEYS_MAX", LIMITS.deleted),
@@ -44,6 +44,7 @@ def small_limits() -> Iterator[None]:
             (compare, "COMPARED_KEYS_MAX", LIMITS.compared),
             (expiry, "REAP_KEYS_MAX", LIMITS.reaped),
             (lease, "_FEW_KEYS", 2),
+            (state_machine, "PUTS_MIN", 2),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield
@@ -127,7 +128,11 @@ STAMPS = st.one_of(
     ),
 )
 Batch = tuple[Stamp, list[Command]]
-BATCHES = st.tuples(STAMPS, st.lists(COMMANDS, max_size=8))
+PLAIN_PUTS = st.builds(
+    Put, IDS, KEYS, TEXTS, st.integers(0, 12) | ATTEMPTS, content_type=st.sampled_from(["", "a/b"])
+)
+RUNS = st.lists(PLAIN_PUTS | PLAIN_PUTS | COMMANDS, max_size=8)
+BATCHES = st.tuples(STAMPS, st.lists(COMMANDS, max_size=8) | RUNS)
 _GRANTS: Batch = (
     Stamp(1, *(100_000,) * 6),
     [LeaseGrant("grant-l", "l", 3_000), LeaseGrant("grant-m", "m", 6_000)],

@@ -25,6 +25,7 @@ from kvorum.app.web import WebServer, allow_descriptors, bind, web_server
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.loading import Origin, load_state, origin_of
 from kvorum.rest.app import create_app
+from kvorum.rest.direct import Direct
 from kvorum.rest.tracing import TracedApp
 from kvorum.settings import Settings, split_address
 from kvorum.storage.data_dir import DataDirectory
@@ -247,7 +248,9 @@ class _Process:
         rest = create_app(node.service, options, registry=self._registry, observer=observer)
         if self._tracing is not None:
             rest = TracedApp(rest, self._tracing)
-        return web_server(rest, connections_max=allow_descriptors())
+        call_soon = asyncio.get_running_loop().call_soon
+        direct = Direct(node.service, options, observer, call_soon, self._tracing)
+        return web_server(rest, connections_max=allow_descriptors(), direct=direct)
 
     def _background(self, node: Node, tasks: TaskGroup) -> list[Task[None]]:
         return [

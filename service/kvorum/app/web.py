@@ -1,108 +1,25 @@
 """The HTTP server around the REST app: sockets of our own, uvicorn inside our event loop."""
 
-import asyncio
 import errno
 import resource
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from litestar.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from kvorum.app.http_protocol import HttpProtocol
 from kvorum.errors import StartError
+from kvorum.rest.direct import Direct
 
 _BACKLOG = 2048
-HEAD_BYTES_MAX = 128 << 10
-_OFFER_OF_HTTP_2 = b"\r\nUpgrade: h2c"
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
-_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _CONNECTIONS_MAX = 1 << 20
 _DESCRIPTORS_RESERVED = 128
 """For the log, the peers and whatever else must not fail because clients are many."""
 _GRACE_S = 1
-_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
-
-
-class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with four amendments.
-
-    A request that has not arrived as a whole within ``PATIENCE_S`` is ended (408, RFC 9110
-    §15.5.9); one that comes in a single piece, as nearly all do, costs no timer. A
-    connection whose request line and headers never end is ended (431, RFC 6585): the
-    parser would collect them without bound, and ever more slowly. And an offer to change
-    to HTTP/2 is ignored, as RFC 9110 §7.8 allows: the parser would take the body for
-    something else. A client that takes nothing of its answer for ``UNREAD_S``, or is gone
-    without a word, is cut off by the kernel (TCP_USER_TIMEOUT, where there is one): what waits
-    for it would stay in memory for ever.
-    """
-
-    PATIENCE_S = 30.0
-    UNREAD_S = 60.0
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._deadline: asyncio.TimerHandle | None = None
-        self._in_head = False
-        self._in_message = False
-        self._head_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        connection = transport.get_extra_info("socket")
-        if connection is not None and _USER_TIMEOUT is not None:
-            unread_ms = round(self.UNREAD_S * 1000)
-            connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, unread_ms)
-
-    def on_message_begin(self) -> None:
-        self._in_head, self._in_message, self._head_bytes = True, True, 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self._in_message = False
-        self._forget_deadline()
-        super().on_message_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_deadline()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if not self._in_message and _OFFER_OF_HTTP_2 in data:
-            head, end, rest = data.partition(b"\r\n\r\n")
-            data = head.replace(_OFFER_OF_HTTP_2, b"") + end + rest
-        super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self._end(_HEAD_TOO_LARGE)
-        if self._in_message and self._deadline is None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(self.PATIENCE_S, self._give_up)
-
-    def _give_up(self) -> None:
-        self._deadline = None
-        answered = not self._in_head and self.cycle.response_started
-        self._end(b"" if answered else _TIMED_OUT)
-
-    def _end(self, answer: bytes) -> None:
-        self._forget_deadline()
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-            self.transport.close()
-
-    def _forget_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
 
 
 class WebServer(uvicorn.Server):
@@ -122,15 +39,22 @@ def allow_descriptors() -> int:
     return max(1, hard - _DESCRIPTORS_RESERVED)
 
 
-def web_server(app: ASGIApp, *, connections_max: int) -> WebServer:
+def web_server(
+    app: ASGIApp,
+    *,
+    connections_max: int,
+    direct: Direct | None = None,
+    protocol: type[HttpProtocol] = HttpProtocol,
+) -> WebServer:
     """A server that waits for :meth:`serve`; setting ``should_exit`` stops it gracefully.
 
-    Beyond ``connections_max`` clients are answered 503 and sent away.
+    Beyond ``connections_max`` clients are answered 503 and sent away. ``direct`` has the first
+    look at each request.
     """
     config = uvicorn.Config(
         app,
         loop="none",
-        http=HttpProtocol,
+        http=cast("type[HttpProtocol]", partial(protocol, direct=direct)),  # called, no more
         limit_concurrency=connections_max,
         ws="none",
         lifespan="off",

@@ -21,7 +21,7 @@ class Answer(Struct, frozen=True, gc=False):
     headers: Headers = ()
 
 
-def _header_list(answer: Answer) -> list[tuple[bytes, bytes]]:
+def header_list(answer: Answer) -> list[tuple[bytes, bytes]]:
     if answer.status in BODILESS:
         return list(answer.headers)
     return [
@@ -36,7 +36,7 @@ async def send_answer(answer: Answer, send: Send) -> None:
     start: HTTPResponseStartEvent = {
         "type": "http.response.start",
         "status": answer.status,
-        "headers": _header_list(answer),
+        "headers": header_list(answer),
     }
     await send(start)
     end: HTTPResponseBodyEvent = {

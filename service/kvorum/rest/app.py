@@ -47,7 +47,8 @@ def create_app(
 ) -> ASGIApp:
     """The whole REST front end as one ASGI app; it needs no lifespan events.
 
-    ``registry`` is what ``/metrics`` shows; ``observer`` hears of every request.
+    ``registry`` is what ``/metrics`` shows; ``observer`` hears of every request. A server may
+    let :class:`~kvorum.rest.direct.Direct` have a first look at what comes.
     """
     observer = observer or IgnoringObserver()
     keys = KeyApi(service, options)

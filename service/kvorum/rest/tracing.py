@@ -6,6 +6,7 @@ decision. Paths and queries hold keys, so only the route is told.
 
 import re
 from functools import partial
+from typing import cast
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
@@ -19,7 +20,10 @@ from kvorum.rest.observer import (
     method_label,
     route_label,
 )
-from kvorum.telemetry.spans import Attributes, RequestSpans, Span
+from kvorum.telemetry.spans import Admission, Attributes, RequestSpans, Span
+
+ADMISSION = "kvorum.admission"
+"""Extension of an ASGI scope: whoever saw the request before decided that it is sampled."""
 
 _UNTRACED = frozenset({"/livez", "/readyz", "/metrics", "/swagger", "/swagger/{asset}", "/"})
 _OBSERVE = re.compile(r"/elections/.+/observe/?")
@@ -37,7 +41,7 @@ class TracedApp:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        admission = self._spans.admit(scope["headers"])
+        admission = _decided(scope) or self._spans.admit(scope["headers"])
         if admission is None or (route := _route_of(scope)) in _UNTRACED:
             await self._app(scope, receive, send)
             return
@@ -69,6 +73,11 @@ class TracedApp:
             if not any(name.lower() == b"content-length" for name, _ in message["headers"]):
                 span.end(self._spans.now_ns())
         await send(message)
+
+
+def _decided(scope: HTTPScope) -> Admission | None:
+    extensions = scope.get("extensions") or {}
+    return cast("Admission | None", extensions.get(ADMISSION))
 
 
 def _route_of(scope: HTTPScope) -> str:

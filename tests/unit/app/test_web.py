@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from kvorum.app.web import HttpProtocol, allow_descriptors, bind, web_server
+from kvorum.app.http_protocol import HttpProtocol
+from kvorum.app.web import allow_descriptors, bind, web_server
 from kvorum.errors import StartError
 
 INFINITE = resource.RLIM_INFINITY
@@ -74,9 +75,9 @@ async def _impatient(
     patience_s: float, *, unread_s: float = 60.0, app: ASGIApp = _echo_size
 ) -> AsyncIterator[int]:
     """A server that waits so long for a request, and for a client to read; its port."""
-    server = web_server(app, connections_max=100)
     patience = {"PATIENCE_S": patience_s, "UNREAD_S": unread_s}
-    server.config.http = type("Impatient", (HttpProtocol,), patience)
+    impatient = type("Impatient", (HttpProtocol,), patience)
+    server = web_server(app, connections_max=100, protocol=impatient)
     sockets = bind("127.0.0.1", 0)
     serving = asyncio.create_task(server.serve(sockets=sockets))
     while not server.started:  # noqa: ASYNC110 - the server offers no event

@@ -8,7 +8,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from kvorum.errors import Conflict
-from kvorum.mvcc.command import Command, Stamp, encode_batch, encode_command
+from kvorum.mvcc.command import Command, Stamp, decode_batch, encode_batch, encode_command
 from kvorum.mvcc.outcome import Outcome
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.state_machine import StateMachine
@@ -18,7 +18,7 @@ from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.log_time import LogTime
 from kvorum.node.proposals import Proposals
 from kvorum.node.reading import Reading
-from kvorum.node.reads import Reads, Waiter
+from kvorum.node.reads import Read, Reads
 from kvorum.node.service import KvService
 from kvorum.node.views import (
     ClusterInfo,
@@ -32,6 +32,7 @@ from kvorum.node.views import (
     Staleness,
     StoreInfo,
 )
+from kvorum.node.waiter import Waiter
 from kvorum.node.watch_hub import WatchHub
 from kvorum.node.watching import Watch
 from kvorum.node.writing import Writing
@@ -79,18 +80,36 @@ class FakeReads:
     def __init__(self, service: "FakeService") -> None:
         self._service = service
 
-    def submit(self, waiter: Waiter) -> None:
-        self._service.serve(waiter)
+    def submit(self, read: Read) -> None:
+        self._service.serve(read)
 
 
-def _settle(waiter: Waiter, turn: "Future[None]") -> None:
-    if waiter.future.done():
+class FakeProposals:
+    """Commands are applied at once, unless they are held or fail."""
+
+    def __init__(self, service: "FakeService") -> None:
+        self._service = service
+
+    def queue(self, _request_id: str, command: bytes, waiter: Waiter[Outcome]) -> None:
+        self._service.queue(command, waiter)
+
+
+def _settle(read: Read, turn: "Future[None]") -> None:
+    if read.waiter.done():
         return
     failure = turn.exception()
     if failure is None:
-        waiter.serve()
+        read.serve()
     else:
-        waiter.future.set_exception(failure)
+        read.waiter.set_exception(cast("Exception", failure))  # tests cancel nothing
+
+
+def _hand_on(future: "Future[_T]", waiter: Waiter[_T]) -> None:
+    failure = future.exception()
+    if failure is None:
+        waiter.set_result(future.result())
+    else:
+        waiter.set_exception(cast("Exception", failure))
 
 
 class FakeService(KvService):
@@ -139,7 +158,7 @@ class FakeService(KvService):
 
     def _use(self, machine: StateMachine) -> None:
         """What reading and writing need of a node."""
-        proposals = cast("Proposals", None)  # everything is submitted here
+        proposals = cast("Proposals", FakeProposals(self))  # the rest is submitted here
         fence = cast("Fence", FakeFence(self))
         Writing.__init__(self, _OPTIONS, machine, proposals, fence)
         Reading.__init__(
@@ -297,13 +316,22 @@ class FakeService(KvService):
             return self._future(None)  # type: ignore[arg-type] # it fails before it has a result
         return self._future(self.append(command)[0])
 
-    def serve(self, waiter: Waiter) -> None:
+    def queue(self, encoded: bytes, waiter: Waiter[Outcome]) -> None:
+        """What a front end waits for by itself."""
+        (command,) = decode_batch(encode_batch((encoded,)))[1]
+        future = self._submit(command)
+        if future.done():
+            _hand_on(future, waiter)
+        else:
+            future.add_done_callback(lambda done: _hand_on(done, waiter))
+
+    def serve(self, read: Read) -> None:
         """Let a read have its turn, as ``held`` and ``failure`` say."""
         turn = self._future(None)
         if not turn.done():
-            turn.add_done_callback(lambda _: _settle(waiter, turn))
+            turn.add_done_callback(lambda _: _settle(read, turn))
         else:
-            _settle(waiter, turn)
+            _settle(read, turn)
 
     def _future(self, result: _T) -> "Future[_T]":
         future: Future[_T] = asyncio.get_running_loop().create_future()

@@ -1,0 +1,223 @@
+"""Plain requests for keys, from the bytes that arrive to the bytes that leave.
+
+Nearly all of a store's requests are of this kind, and here they cost neither a task nor a
+coroutine, neither a scope nor a parsed header: what came is recognised
+(:mod:`kvorum.rest.plain_request`), the service is told who waits for the result, and the results
+of a batch leave in one go. Whatever is special about a request is left to
+:class:`~kvorum.rest.keys.KeyApi`, which gives the same answers, byte for byte.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Protocol
+
+from kvorum.errors import InvalidRequest, TooLarge
+from kvorum.mvcc.outcome import Outcome, Status
+from kvorum.node.service import KvService
+from kvorum.node.views import ReadResult
+from kvorum.rest.answer import Answer
+from kvorum.rest.answer_bytes import AnswerForms, is_last
+from kvorum.rest.fullness import full_detail
+from kvorum.rest.key_answers import read_answer, unread_answer, write_answer
+from kvorum.rest.locations import KEY_PREFIX, shown_path
+from kvorum.rest.new_value import parse_put
+from kvorum.rest.observer import KEY_ROUTE, RestObserver
+from kvorum.rest.options import RestOptions
+from kvorum.rest.plain_request import PlainRequest, PlainRequests
+from kvorum.rest.problems import INTERNAL, Context, kind_of, problem_of, refusal_of
+from kvorum.telemetry.spans import Admission, RequestSpans
+
+_SUCCESS = Status.SUCCESS
+
+_logger = logging.getLogger(__name__)
+
+CallSoon = Callable[[Callable[[], None]], object]
+"""Calls it in the next iteration of the event loop."""
+
+
+class Connection(Protocol):
+    """A client's, which has one request at a time under way."""
+
+    admission: Admission | None
+    """Of the request that was not taken, if it is to be traced: that is decided only once."""
+
+    @property
+    def keep_alive(self) -> bool:
+        """There may be another request after this one."""
+        ...
+
+    @property
+    def default_headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """What the server adds to every answer: another list if one of them changes."""
+        ...
+
+    def respond(self, answer: bytes, *, last: bool) -> None:
+        """Send a whole answer, and with ``last`` close; never raises."""
+        ...
+
+
+class _Waiting:
+    """A request under way, as the service sees it: it waits for a result.
+
+    ``value_bytes`` is the size of what it writes, None for a read.
+    """
+
+    __slots__ = (
+        "_direct",
+        "began_s",
+        "connection",
+        "error",
+        "key",
+        "method",
+        "request_id",
+        "result",
+        "value_bytes",
+    )
+
+    def __init__(
+        self,
+        direct: "Direct",
+        connection: Connection,
+        request: PlainRequest,
+        request_id: str,
+        value_bytes: int | None,
+    ) -> None:
+        self.began_s = perf_counter()
+        self._direct = direct
+        self.connection = connection
+        self.key = request.key
+        self.method = request.method
+        self.request_id = request_id
+        self.value_bytes = value_bytes
+        self.result: Outcome | ReadResult | None = None
+        self.error: Exception | None = None
+
+    def done(self) -> bool:
+        """A client that hung up changes nothing: its request is under way."""
+        return False
+
+    def set_result(self, result: Outcome | ReadResult) -> None:
+        self.result = result
+        self._direct.has_answer(self)
+
+    def set_exception(self, error: Exception) -> None:
+        self.error = error
+        self._direct.has_answer(self)
+
+
+class Direct:
+    """Takes requests from connections and answers them later."""
+
+    def __init__(
+        self,
+        service: KvService,
+        options: RestOptions,
+        observer: RestObserver,
+        call_soon: CallSoon,
+        spans: RequestSpans | None = None,
+    ) -> None:
+        """With ``spans`` some requests are traced, and not taken here."""
+        self._service = service
+        self._options = options
+        self._observer = observer
+        self._call_soon = call_soon
+        self._spans = spans
+        self._requests = PlainRequests()
+        self._forms = AnswerForms()
+        self._answerable: list[_Waiting] = []
+
+    def take(self, data: bytes, connection: Connection) -> bool:
+        """Whether ``data`` is one plain request, as a whole: then the connection gets an answer."""
+        request = self._requests.read(data)
+        if request is None or len(request.key) > self._options.key_bytes_max:
+            return False
+        value: bytes | None = None
+        if request.method != "GET":
+            try:
+                new = parse_put(request.body, self._options.value_bytes_max)
+            except (InvalidRequest, TooLarge):
+                return False
+            if new.content_type or new.lease or new.ttl_ms:
+                return False
+            value = new.value
+        elif request.body:
+            return False
+        if self._spans is not None and self._is_traced(connection):
+            return False
+        self._begin(request, value, connection)
+        return True
+
+    def _is_traced(self, connection: Connection) -> bool:
+        """By chance: a plain request has no trace context."""
+        assert self._spans is not None, "the caller knows"
+        connection.admission = self._spans.admit(())
+        return connection.admission is not None
+
+    def _begin(self, request: PlainRequest, value: bytes | None, connection: Connection) -> None:
+        service = self._service
+        request_id = service.new_request_id()
+        size_bytes = None if value is None else len(value)
+        waiting = _Waiting(self, connection, request, request_id, size_bytes)
+        try:
+            if value is None:
+                service.get_for(waiting, request_id, request.key)
+            else:
+                service.put_for(waiting, request_id, request.key, value)
+        except Exception as error:  # noqa: BLE001 - every one becomes an answer
+            waiting.set_exception(error)
+
+    # --- answers -----------------------------------------------------------------------
+
+    def has_answer(self, waiting: _Waiting) -> None:
+        """It leaves with all others that come in the same turn."""
+        if not self._answerable:
+            self._call_soon(self._respond)
+        self._answerable.append(waiting)
+
+    def _respond(self) -> None:
+        answerable, self._answerable = self._answerable, []
+        forms, leadership = self._forms, self._service.leadership()
+        observe = self._observer.request
+        for waiting in answerable:
+            connection, status = waiting.connection, 200
+            forms.prepare(connection.default_headers, leadership)
+            last = not connection.keep_alive
+            raw = b"" if last else _form_of(waiting.result, forms)
+            if not raw:
+                answer = self._answer(waiting)
+                status, raw = answer.status, forms.any(answer, keep_alive=not last)
+                last = last or is_last(answer)
+            connection.respond(raw, last=last)
+            observe(KEY_ROUTE, waiting.method, status, perf_counter() - waiting.began_s)
+
+    def _answer(self, waiting: _Waiting) -> Answer:
+        """The general way; what nobody expected is logged."""
+        error = waiting.error
+        if error is not None:
+            if kind_of(error) is INTERNAL:
+                _logger.error("unexpected error while answering %s", waiting.method, exc_info=error)
+            return problem_of(error, self._context(waiting))
+        result, leadership = waiting.result, self._service.leadership()
+        assert result is not None, "it has an error or a result"
+        if isinstance(result, ReadResult):
+            if result.record is None:
+                return unread_answer(result, self._context(waiting))
+            return read_answer(result, result.record, leadership)
+        if result.status is _SUCCESS:
+            return write_answer(result, leadership)
+        detail = full_detail(result, self._service.store_info(), waiting.value_bytes)
+        return refusal_of(result, self._context(waiting), detail=detail)
+
+    def _context(self, waiting: _Waiting) -> Context:
+        path = shown_path(KEY_PREFIX + waiting.key)
+        return Context(path, self._service.leadership(), waiting.request_id)
+
+
+def _form_of(result: Outcome | ReadResult | None, forms: AnswerForms) -> bytes:
+    """Nearly always there is a form; empty if not."""
+    if type(result) is Outcome:
+        return forms.written(result) if result.status is _SUCCESS else b""
+    if type(result) is ReadResult and result.record is not None:
+        return forms.read(result)
+    return b""
