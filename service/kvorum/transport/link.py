@@ -220,19 +220,22 @@ class Link:
 
     async def _pump(self, call: Call) -> None:
         """What waits becomes one frame, one write. Raises _Ended; returns when retired."""
-        outbox, peer = self._outbox, self._peer
-        while not call.done():
-            messages = outbox.take(self._options.frame_bytes_max)
-            if not messages:
-                if self._is_retired:
+        async with _ending(call, "sending"):
+            while not call.done():
+                messages = self._outbox.take(self._options.frame_bytes_max)
+                if messages:
+                    await self._send_frame(call, messages)
+                elif self._is_retired:
                     await _finish(call)
                     return
-                await outbox.wait()
-                continue
-            raw = encode_batch(messages) if self._traces is None else self._encode_traced(messages)
-            await _write(call, raw)
-            self._observer.sent(peer, len(messages), len(raw))
+                else:
+                    await self._outbox.wait()
         raise _Ended(await _status(call))
+
+    async def _send_frame(self, call: Call, messages: Sequence[Message]) -> None:
+        raw = encode_batch(messages) if self._traces is None else self._encode_traced(messages)
+        await call.write(raw)
+        self._observer.sent(self._peer, len(messages), len(raw))
 
     def _encode_traced(self, messages: Sequence[Message]) -> bytes:
         notes = self._traces.outgoing(self._peer, messages) if self._traces is not None else ()

@@ -1,6 +1,7 @@
 """What waits for one connected peer: bounded in messages and bytes."""
 
 import asyncio
+from asyncio import Future
 from collections import deque
 
 from kvorum.raft.messages import InstallSnapshot, Message
@@ -12,7 +13,7 @@ class Outbox:
     """A queue that refuses when closed or full; one task empties it.
 
     Closed while the peer is away, because Raft repeats what matters and traffic
-    from before an outage would only delay what comes after it.
+    from before an outage would only delay what comes after it. Make it inside the event loop.
 
     Bytes of a snapshot are many and not urgent: they travel in frames of their own, in turn
     with everything else that waits, and at most one message of them waits, the newest.
@@ -27,7 +28,8 @@ class Outbox:
         self._snapshot: InstallSnapshot | None = None
         self._is_snapshots_turn = False
         self._open = False
-        self._wakeup = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._idle: Future[None] | None = None  # done when the consumer has to look around
 
     def __len__(self) -> int:
         return len(self._waiting) + (self._snapshot is not None)
@@ -61,14 +63,14 @@ class Outbox:
             return DropReason.QUEUE_FULL
         self._waiting.append((message, size))
         self._bytes += size
-        self._wakeup.set()
+        self.wake()
         return None
 
     def _offer_snapshot(self, message: InstallSnapshot) -> DropReason | None:
         """It replaces one that still waits: whoever asks again has no use for that."""
         replaced = self._snapshot is not None
         self._snapshot = message
-        self._wakeup.set()
+        self.wake()
         return DropReason.QUEUE_FULL if replaced else None
 
     def take(self, bytes_max: int) -> list[Message]:
@@ -90,10 +92,11 @@ class Outbox:
 
     async def wait(self) -> None:
         """Until something waits, or until ``wake``."""
-        self._wakeup.clear()
         if not self._waiting and self._snapshot is None:
-            await self._wakeup.wait()
+            self._idle = self._loop.create_future()
+            await self._idle
 
     def wake(self) -> None:
         """End a ``wait``: the consumer should look around."""
-        self._wakeup.set()
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
