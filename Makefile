@@ -10,7 +10,7 @@ export PYTHON
 .PHONY: programs
 
 .PHONY: image image-test kind kind-down
-.PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore mutants pods
+.PHONY: help setup cluster test sim chaos coverage check fix generate lock clean explore mutants pods bench
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ pods: setup programs ## the chart's pods as processes through a release's life, 
 sim: setup ## simulate clusters of ever new seeds until one fails (SEED=7 tells the story of one)
 	@$(BIN)/python -m kvorum.testing.simulate $(if $(SEED),--seed=$(SEED)) $(ARGS)
 
+bench: setup ## measure kvorum beside etcd, half an hour (QUICK=1: two minutes; ONLY="put get", ROUNDS, SECONDS, TRIALS)
+	@$(BIN)/python -m bench run $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TRIALS),--trials $(TRIALS)) $(if $(ONLY),--only $(ONLY))
+
 image: ## build the container image with docker, podman or buildah (IMAGE=name:tag)
 	@deploy/image/build.sh $(BUILD)
 
@@ -62,7 +66,7 @@ mutants: setup ## plant bugs in the code one by one, and see that each is found 
 check: setup programs ## lint, types, layers, size budget, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy service tests tools
+	$(BIN)/mypy service tests tools bench
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/check_budget.py
 	$(BIN)/python tools/generate_proto.py --check

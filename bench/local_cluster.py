@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,27 +21,33 @@ GRPC_PORT, REST_PORT = 18000, 18080
 class LocalCluster:
     """``size`` nodes on ports 18001… (gRPC) and 18081… (REST), data below ``directory``."""
 
-    def __init__(self, size: int, directory: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, size: int, directory: Path, settings: Mapping[str, str], *, offset: int = 0
+    ) -> None:
+        """``offset``: added to the ports, for a second cluster beside the first."""
         self.nodes = tuple(range(1, size + 1))
         self._settings = settings
         self._directory = directory
+        self._grpc_port, self._rest_port = GRPC_PORT + offset, REST_PORT + offset
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
-    def start(self, node: int) -> None:
+    def start(self, node: int, settings: Mapping[str, str] | None = None) -> None:
+        """``settings``: of this node alone, beside those of all."""
         environ = {
             **os.environ,
             "EXECUTED_COMMANDS_KEY": "_executed",
-            "SELF_ADDRESS": f"localhost:{GRPC_PORT + node}",
+            "SELF_ADDRESS": f"localhost:{self._grpc_port + node}",
             "SELF_ID": f"Node-{node}",
             "OTHER_NODES": ",".join(
-                f"localhost:{GRPC_PORT + other}" for other in self.nodes if other != node
+                f"localhost:{self._grpc_port + other}" for other in self.nodes if other != node
             ),
             "BROADCAST_TIME_MS": "100",
             "MIN_ELECTION_TIMEOUT_MS": "500",
             "MAX_ELECTION_TIMEOUT_MS": "700",
-            "REST_ADDRESS": f"localhost:{REST_PORT + node}",
+            "REST_ADDRESS": f"localhost:{self._rest_port + node}",
             "DATA_DIR": str(self._directory / f"Node-{node}"),
             **self._settings,
+            **(settings or {}),
         }
         with (self._directory / f"Node-{node}.log").open("ab") as log:
             self._processes[node] = subprocess.Popen(
@@ -51,8 +58,13 @@ class LocalCluster:
             )
 
     def kill(self, node: int) -> None:
+        """``kill -9``."""
+        self.stop(node, signal.SIGKILL)
+
+    def stop(self, node: int, how: signal.Signals) -> None:
+        """Returns when the process has ended."""
         process = self._processes.pop(node)
-        process.kill()
+        process.send_signal(how)
         process.wait()
 
     def close(self) -> None:
@@ -63,7 +75,7 @@ class LocalCluster:
         return self._processes[node].pid
 
     def url(self, node: int, path: str = "") -> str:
-        return f"http://localhost:{REST_PORT + node}{path}"
+        return f"http://localhost:{self._rest_port + node}{path}"
 
     def info(self, node: int) -> dict[str, Any] | None:
         """``/cluster/info``, None while the node does not answer."""
@@ -89,10 +101,12 @@ class LocalCluster:
 
 
 @contextmanager
-def local_cluster(size: int, settings: Mapping[str, str] | None = None) -> Iterator[LocalCluster]:
+def local_cluster(
+    size: int, settings: Mapping[str, str] | None = None, *, offset: int = 0
+) -> Iterator[LocalCluster]:
     """All nodes started, with ``settings`` of all, and agreed on a leader; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="kvorum-bench-") as directory:
-        cluster = LocalCluster(size, Path(directory), settings or {})
+        cluster = LocalCluster(size, Path(directory), settings or {}, offset=offset)
         try:
             for node in cluster.nodes:
                 cluster.start(node)

@@ -9,7 +9,9 @@ _EXPORT = "opentelemetry.proto.collector.trace.v1.TraceService"
 
 def main() -> None:
     server = grpc.server(ThreadPoolExecutor(2))
-    handler = grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"")  # raw bytes
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
+        lambda _request, _context: b""  # raw bytes
+    )
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(_EXPORT, {"Export": handler}),)
     )

@@ -1,21 +1,16 @@
 """Three nodes, a collector, and the traces of a write and a read through a follower, as trees.
 
-``python bench/trace_of_a_write.py [--through leader]``. Each line has the span's begin and its
+``python -m bench.trace_of_a_write [--through leader]``. Each line has the span's begin and its
 length in milliseconds, its node and its attributes.
 """
 
 import argparse
 import json
 import secrets
-import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from local_cluster import LocalCluster, local_cluster
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for the tests' receiver
-
+from bench.local_cluster import LocalCluster, local_cluster
 from tests.support.otlp_receiver import Received, otlp_receiver
 
 _COMMON = ("kvorum.fsync", "kvorum.apply")

@@ -1,0 +1,147 @@
+"""kvorum beside etcd, on this machine, in one run: ``python -m bench`` (``make bench``).
+
+    python -m bench run                   all loads (about half an hour)
+    python -m bench run --quick           the essential ones, in two minutes
+    python -m bench run --only put get    some loads
+    python -m bench report FILE           a run's table once more; --write: into docs/performance.md
+    python -m bench plot FILE             a run's picture
+
+Both systems run with three nodes, fsync on and the defaults they are shipped with, and get the same
+loads in turn. Answers are checked while measuring, and the data afterwards.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from bench.machine import describe_machine, read_commit, versions
+from bench.plan import FULL, QUICK, chosen, full_plan, quick_plan
+from bench.plots import draw
+from bench.programs import ensure_programs
+from bench.progress import Progress, minutes
+from bench.results import Results, Row, from_json, to_json
+from bench.stage import Effort, Step, open_stage
+from bench.tables import for_terminal, replace_figures
+from tools.ensure_programs import ROOT, MissingError
+
+RESULTS = ROOT / "bench" / "results"
+DOCUMENT = ROOT / "docs" / "performance.md"
+
+
+def measure(steps: Sequence[Step], effort: Effort, etcd: Path) -> list[Row]:
+    """Steps that share a scene share its clusters."""
+    scenes = [(scene, list(each)) for scene, each in groupby(steps, lambda step: step.scene)]
+    total_s = sum(scene.start_s for scene, _ in scenes)
+    total_s += sum(step.takes_s(effort) for step in steps)
+    progress = Progress(len(steps), total_s)
+    print(f"{len(steps)} steps, about {minutes(total_s)}", file=sys.stderr)
+    rows: list[Row] = []
+    for scene, those in scenes:
+        progress.scene(f"starting {scene.nodes} nodes of each, warming up")
+        with open_stage(scene, etcd, effort, progress) as stage:
+            progress.over(scene.start_s)
+            for step in those:
+                progress.step(step.title)
+                rows.extend(step.run(stage))
+                progress.over(step.takes_s(effort))
+    progress.end()
+    return rows
+
+
+def run(arguments: argparse.Namespace) -> None:
+    steps = quick_plan() if arguments.quick and not arguments.only else full_plan()
+    effort = QUICK if arguments.quick else FULL
+    given = {
+        name: value
+        for name in ("rounds", "seconds", "trials")
+        if (value := getattr(arguments, name)) is not None
+    }
+    effort = replace(effort, **given)
+    steps = chosen(steps, arguments.only)
+    etcd = ensure_programs()
+    began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    commit = read_commit()
+    if arguments.quick:
+        print("The quick form: fewer loads and rounds than `make bench`.", file=sys.stderr)
+    results = Results(
+        began=began,
+        commit=commit,
+        is_quick=arguments.quick,
+        rounds=effort.rounds,
+        seconds=effort.seconds,
+        versions=versions(etcd),
+        machine=describe_machine(),
+        rows=measure(steps, effort, etcd),
+    )
+    keep(results, arguments.out)
+
+
+def keep(results: Results, out: Path | None) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    file = out or RESULTS / f"{results.began[:16].replace(' ', '-').replace(':', '')}.json"
+    file.write_bytes(to_json(results))
+    print(for_terminal(results))
+    pictures = draw(results, file.with_suffix(""))
+    print(f"\nwrote {', '.join(str(path) for path in (file, *pictures))}")
+
+
+def report(arguments: argparse.Namespace) -> None:
+    results = from_json(arguments.file.read_bytes())
+    if arguments.write:
+        DOCUMENT.write_text(replace_figures(DOCUMENT.read_text(), results))
+    else:
+        print(for_terminal(results))
+
+
+def plot(arguments: argparse.Namespace) -> None:
+    results = from_json(arguments.file.read_bytes())
+    for path in draw(results, arguments.to or arguments.file.with_suffix("")):
+        print(f"wrote {path}")
+
+
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    head, _, usage = __doc__.partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=head,
+        epilog=usage,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    running = commands.add_parser("run", help="measure, print, and keep in bench/results/")
+    running.set_defaults(call=run)
+    running.add_argument("--quick", action="store_true", help="in two minutes")
+    groups = ", ".join(dict.fromkeys(step.group for step in full_plan()))
+    running.add_argument("--only", nargs="*", default=[], metavar="LOAD", help=f"of {groups}")
+    running.add_argument("--rounds", type=int, help=f"default: {FULL.rounds}; quick {QUICK.rounds}")
+    running.add_argument("--seconds", type=int, help="of each run of a load")
+    running.add_argument("--trials", type=int, help="of each way to stop the leader")
+    running.add_argument("--out", type=Path, help="the JSON file; pictures beside it")
+    reporting = commands.add_parser("report", help="print a run's tables")
+    reporting.set_defaults(call=report)
+    reporting.add_argument("file", type=Path)
+    reporting.add_argument("--write", action="store_true", help="into docs/performance.md instead")
+    plotting = commands.add_parser("plot", help="draw a run")
+    plotting.set_defaults(call=plot)
+    plotting.add_argument("file", type=Path)
+    plotting.add_argument("--to", type=Path, help="without suffix; default: beside the file")
+    return parser.parse_args(words)
+
+
+def main() -> int:
+    arguments = parse()
+    try:
+        arguments.call(arguments)
+    except (MissingError, ValueError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
