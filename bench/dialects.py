@@ -5,7 +5,7 @@ round and round. Nothing here touches a network.
 """
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -65,6 +65,27 @@ class Dialect(Protocol):
     def batch(self, pairs: Sequence[tuple[str, str]]) -> bytes:
         """Write all at once."""
 
+    def watch(self, key: str) -> bytes:
+        """Ask for a stream of the changes of a key."""
+
+    watch_opened: bytes
+    """What the stream says when it has begun."""
+
+    number_bytes: int
+    """So many bytes of an event, behind ``"value":"``, hold the number of a ``number_value``."""
+
+    def number_of(self, text: bytes) -> int:
+        """The number out of those bytes."""
+
+
+NUMBER_DIGITS = 11
+"""With the quote before it twelve bytes, which base64 turns into whole characters."""
+
+
+def number_value(number: int, value_bytes: int) -> str:
+    """JSON of ``value_bytes``: a text that begins with the number."""
+    return f'"{number:0{NUMBER_DIGITS}}'.ljust(value_bytes - 1, ".") + '"'
+
 
 def http(method: str, path: str, body: str = "") -> bytes:
     """One request on a connection that stays open."""
@@ -103,6 +124,15 @@ class KvorumDialect:
 
     def batch(self, pairs: Sequence[tuple[str, str]]) -> bytes:
         return http("POST", "/batch", _compact({"operations": _puts(pairs)}))
+
+    watch_opened = b"event: opened"
+    number_bytes = NUMBER_DIGITS
+
+    def watch(self, key: str) -> bytes:
+        return http("GET", f"/watch?key={key}")
+
+    def number_of(self, text: bytes) -> int:
+        return int(text)
 
 
 def _puts(pairs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -146,6 +176,15 @@ class EtcdDialect:
 
     def batch(self, pairs: Sequence[tuple[str, str]]) -> bytes:
         return self._txn([], [{"requestPut": self._put(key, value)} for key, value in pairs])
+
+    watch_opened = b'"created":true'
+    number_bytes = (1 + NUMBER_DIGITS) // 3 * 4
+
+    def watch(self, key: str) -> bytes:
+        return http("POST", "/v3/watch", _compact({"create_request": {"key": base64(key)}}))
+
+    def number_of(self, text: bytes) -> int:
+        return int(b64decode(text)[1:])  # etcd's values are what kvorum's look like
 
     def _put(self, key: str, value: str) -> dict[str, str]:
         return {"key": base64(key), "value": base64(value)}

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from bench.dialects import Keys
 from bench.failover import Failover
+from bench.million import Million
 from bench.stage import Effort, Scene, Step
 from bench.throughput import Throughput
+from bench.watching import Watching
 
 CONNECTIONS = (1, 16, 64, 256)
 QUICK_CONNECTIONS = (1, 64, 256)
@@ -35,8 +37,11 @@ def full_plan() -> Sequence[Step]:
         *_values(),
         *_followers(),
         *(Failover(group) for group in ("failover", "stop", "rolling")),
-        *_nodes(),
         *_keys(),
+        Watching("watch", keys=1000, puts_per_s=1000),
+        Watching("fanout", keys=1, puts_per_s=10),
+        *_nodes(),
+        Million(),
     ]
 
 

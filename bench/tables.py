@@ -82,11 +82,13 @@ def markdown(head: Line, lines: Sequence[Line]) -> str:
 
 
 def for_terminal(results: Results) -> str:
-    parts = [
-        describe(results),
-        columns(MEASURED, list(measured(results.rows))),
-        columns(AIMED, list(aimed(judge(results)))),
-    ]
+    verdicts = judge(results)
+    known = [verdict for verdict in verdicts if verdict.is_met is not None]
+    parts = [describe(results), columns(MEASURED, list(measured(results.rows)))]
+    if known:
+        parts.append(columns(AIMED, list(aimed(known))))
+    if len(known) < len(verdicts):
+        parts.append(f"{len(verdicts) - len(known)} of {len(verdicts)} targets were not measured.")
     return "\n\n".join(parts)
 
 
