@@ -6,8 +6,9 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from kvorum.mvcc import snapshot
+from kvorum.mvcc import snapshot, state_machine
 from kvorum.mvcc.restore import Restore
 from kvorum.mvcc.snapshot import FrozenState
 from kvorum.mvcc.state_machine import StateMachine
@@ -80,6 +81,20 @@ def test_equal_at_every_index(log: list[Batch], actions: list[list[str]]) -> Non
             assert blocks_of(other.machine) == blocks_of(plain)
         for action in between:
             other.act(action)
+
+
+@given(LOGS, st.integers(1, 12))
+def test_puts_come_to_the_same_together_and_one_by_one(log: list[Batch], late: int) -> None:
+    """Also if they were on their way while so many entries were appended."""
+    together, single = StateMachine(), StateMachine()
+    for index, (stamp, commands) in enumerate(log, start=1):
+        after = max(0, index - late)
+        data = entry(stamp, [replace(command, after_index=after) for command in commands])
+        outcomes = together.apply(index, data)
+        with patch.object(state_machine, "PUTS_MIN", 1 << 30):
+            assert single.apply(index, data) == outcomes
+        assert single.state_hash == together.state_hash
+    assert blocks_of(single) == blocks_of(together)
 
 
 @settings(max_examples=50)

@@ -223,7 +223,7 @@ def test_forgetting_gives_the_memory_back(log: list[Step]) -> None:
         store.evict(0, 0, 0)
     kept = store._history
     assert [segment.entries for segment in kept._segments] == [[]]
-    assert sum(map(len, kept._deleted)) == len(kept.gone) == store.history_bytes == 0
+    assert sum(map(len, kept._deletions._shards)) == len(kept.gone) == store.history_bytes == 0
     assert kept.digest == store._sum == store.size_bytes == len(store._keys) == 0
 
 

@@ -128,9 +128,7 @@ STAMPS = st.one_of(
     ),
 )
 Batch = tuple[Stamp, list[Command]]
-PLAIN_PUTS = st.builds(
-    Put, IDS, KEYS, TEXTS, st.integers(0, 12) | ATTEMPTS, content_type=st.sampled_from(["", "a/b"])
-)
+PLAIN_PUTS = st.builds(Put, IDS, KEYS, TEXTS, content_type=st.sampled_from(["", "a/b"]))
 RUNS = st.lists(PLAIN_PUTS | PLAIN_PUTS | COMMANDS, max_size=8)
 BATCHES = st.tuples(STAMPS, st.lists(COMMANDS, max_size=8) | RUNS)
 _GRANTS: Batch = (

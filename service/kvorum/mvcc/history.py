@@ -11,13 +11,13 @@ many at once, so that nobody is held up.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from operator import itemgetter
 from typing import Final
-from zlib import crc32
 
-from kvorum.mvcc.digest import PRIME, event_factor
+from kvorum.mvcc.deletions import Deletions
+from kvorum.mvcc.digest import PRIME, event_factor, event_factors
 from kvorum.mvcc.history_segment import Segment
 from kvorum.mvcc.ordered import OrderedKeys
 from kvorum.mvcc.record import Event, Record
@@ -42,12 +42,11 @@ class History:
 
     __slots__ = (
         "_added",
-        "_deleted",
+        "_deletions",
         "_digest",
         "_first_digest",
         "_first_size",
         "_full_size",
-        "_mask",
         "_segments",
         "_size",
         "_starts",
@@ -64,9 +63,8 @@ class History:
         self._digest = self._first_digest = 0
         self._full_size = SEGMENT_BYTES  # what the sum is when the last segment is complete
         self._added = 0  # events since the last sweep
-        self._mask = shards - 1
-        self._deleted: list[dict[bytes, int]] = [{} for _ in range(shards)]  # when it was
-        self.gone: OrderedKeys[bytes] = OrderedKeys()
+        self._deletions = Deletions(shards)
+        self.gone: OrderedKeys[bytes] = self._deletions.keys
         self.compacted_revision = self.newest = compacted_revision
 
     @property
@@ -92,8 +90,8 @@ class History:
         segment = self._segment_of(self.compacted_revision + 1)
         return segment.times[self.compacted_revision + 1 - segment.start]
 
-    def add(self, event: Event, shard: int, time_ms: int, change: int) -> None:
-        """One more event, of the newest revision or the next one, of a key in that shard.
+    def add(self, event: Event, time_ms: int, change: int) -> None:
+        """One more event, of the newest revision or the next one.
 
         ``change`` is what the sum over all present records grew by with it.
         """
@@ -114,28 +112,49 @@ class History:
         self._digest += change * event_factor(revision, place, time_ms)
         if previous is None:
             self._size += EVENT_BYTES + len(event.key)
-            deleted = self._deleted[shard]
-            if deleted:
-                self._link(event.key, revision, deleted, segment)
+            self._link(event.key, revision, segment)
         else:
             self._size += EVENT_BYTES + len(event.key) + len(previous.value)
             if event.record is None:
                 segment.deleted.append(event)
-                self._deleted[shard][event.key] = revision
-                self.gone.add(event.key)
+                self._deletions.add(event.key, revision)
+
+    def add_revisions(self, events: Sequence[Event], changes: Iterable[int], time_ms: int) -> None:
+        """Puts at the next revisions, one at each; ``changes`` as for :meth:`add`."""
+        first = self.newest + 1
+        assert events[0].revision == first, "a revision without a change"
+        segment = self._segments[-1]
+        if self._size >= self._full_size:
+            segment = self._next_segment(first)
+        self.newest = events[-1].revision
+        self._added += len(events)
+        segment.entries += events
+        segment.times.extend([time_ms] * len(events))
+        add_size, add_digest = segment.sizes.append, segment.digests.append
+        size, digest = self._size, self._digest
+        factors = event_factors(first, len(events), time_ms)
+        for event, change, factor in zip(events, changes, factors, strict=True):
+            add_size(size)
+            add_digest(digest)
+            previous = event.previous
+            size += EVENT_BYTES + len(event.key) + (len(previous.value) if previous else 0)
+            digest += change * factor
+        self._size, self._digest = size, digest
+        if self._deletions.keys:
+            for event in events:
+                if event.previous is None:
+                    self._link(event.key, event.revision, segment)
 
     # --- reading -------------------------------------------------------------------------
 
-    def former(
-        self, key: bytes, shard: int, present: Record | None, revision: int
-    ) -> Record | None:
+    def former(self, key: bytes, present: Record | None, revision: int) -> Record | None:
         """What ``key`` held at ``revision``, which is not forgotten; ``present`` is what it holds.
 
         Goes through the changes from the newest one back. A key that has changed very often is
         met soon from the other side.
         """
         record = present
-        at = self._deleted[shard].get(key, 0) if record is None else record.mod_revision
+        at = self._deletions.find(key) if record is None else record.mod_revision
         if at <= revision:
             return record
         ahead = self.later(revision)
@@ -214,17 +233,14 @@ class History:
             del self._starts[0]
             room -= segment.event_count
             for event in segment.deleted:
-                self._forget_deletion(event)
+                self._deletions.forget(event.key, event.revision)
 
     def drain(self) -> Iterator[None]:
         """Give everything back to memory in small steps."""
         while self._segments:
             self._segments.pop()
             yield
-        for deleted in self._deleted:
-            deleted.clear()
-            yield
-        yield from self.gone.drain()
+        yield from self._deletions.drain()
 
     # -------------------------------------------------------------------------------------
 
@@ -242,23 +258,11 @@ class History:
         self._full_size = self._size + SEGMENT_BYTES
         return segment
 
-    def _link(self, key: bytes, revision: int, deleted: dict[bytes, int], segment: Segment) -> None:
+    def _link(self, key: bytes, revision: int, segment: Segment) -> None:
         """The key is there again: note when it went, unless that was at the same revision."""
-        deleted_at = deleted.pop(key, 0)
-        if deleted_at:
-            self.gone.remove(key)
-            if deleted_at < revision:
-                segment.links[revision, key] = deleted_at
-
-    def _forget_deletion(self, event: Event) -> None:
-        """Unless the key was deleted again since, or is there."""
-        shard = crc32(event.key) & self._mask
-        deleted = self._deleted[shard]
-        if deleted.get(event.key) == event.revision:
-            del deleted[event.key]
-            self.gone.remove(event.key)
-            if not deleted:
-                self._deleted[shard] = {}  # a dict keeps the room that it once needed
+        deleted_at = self._deletions.take(key)
+        if 0 < deleted_at < revision:
+            segment.links[revision, key] = deleted_at
 
     def _segment_of(self, revision: int) -> Segment:
         return self._segments[bisect_right(self._starts, revision) - 1]

@@ -7,16 +7,20 @@ the same entry. Time never goes back here.
 """
 
 from array import array
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter
 from typing import Final
 
 from kvorum.mvcc.command import UNSTAMPED, Stamp
-from kvorum.mvcc.digest import PRIME, outcome_digest
-from kvorum.mvcc.outcome import Outcome
+from kvorum.mvcc.digest import PRIME, outcome_digest, success_digests
+from kvorum.mvcc.outcome import SUCCESS_MESSAGE, Outcome, Status
 
 SEGMENT_OUTCOMES: Final = 1024
+"""When it has as many, the next ones begin another."""
+_SUCCESS: Final = Status.SUCCESS  # fetching a member of an enum costs more than a name
+_time_ms_of: Final = attrgetter("time_ms")
 
 
 class _Segment:
@@ -64,19 +68,40 @@ class Outcomes:
     def get(self, request_id: str) -> Outcome | None:
         return self._by_id.get(request_id)
 
+    def are_new(self, request_ids: Collection[str]) -> bool:
+        """Whether none of them has an outcome, nor stands here twice."""
+        return len(set(request_ids)) == len(request_ids) and self._by_id.keys().isdisjoint(
+            request_ids
+        )
+
     def add(self, outcome: Outcome, index: int) -> None:
         """Keep the first outcome of a request id, made at ``now_ms`` by entry ``index``."""
         assert outcome.request_id not in self._by_id, "a request id has one outcome"
         self._by_id[outcome.request_id] = outcome
-        segment = self._segments[-1]
-        if len(segment.outcomes) == SEGMENT_OUTCOMES:
-            segment = _Segment()
-            self._segments.append(segment)
+        segment = self._segment()
         segment.outcomes.append(outcome)
         segment.indexes.append(index)
         digest = outcome_digest(outcome, index)
         segment.digests.append(digest)
         self._sum += digest
+
+    def add_puts(
+        self, request_ids: Sequence[str], first_revision: int, index: int
+    ) -> list[Outcome]:
+        """Keep that each of these, which are new, put one key, at revisions in a row."""
+        now_ms = self.now_ms
+        outcomes = [
+            Outcome(request_id, _SUCCESS, SUCCESS_MESSAGE, revision, now_ms, 1)
+            for revision, request_id in enumerate(request_ids, first_revision)
+        ]
+        digests = success_digests(request_ids, first_revision, index, now_ms)
+        self._by_id.update(zip(request_ids, outcomes, strict=True))
+        segment = self._segment()
+        segment.outcomes += outcomes
+        segment.indexes.extend([index] * len(outcomes))
+        segment.digests.extend(digests)
+        self._sum += sum(digests)
+        return outcomes
 
     def advance_time(self, stamp: Stamp) -> int:
         """Take over a batch's time before its commands run; returns ``now_ms``."""
@@ -97,20 +122,28 @@ class Outcomes:
         while self._by_id and self._drop_from_first_segment(surplus, born_min_ms):
             surplus = len(self._by_id) - stamp.outcomes_count_max
 
+    def _segment(self) -> _Segment:
+        """With room for more."""
+        segment = self._segments[-1]
+        if len(segment.outcomes) >= SEGMENT_OUTCOMES:
+            segment = _Segment()
+            self._segments.append(segment)
+        return segment
+
     def _drop_from_first_segment(self, surplus: int, born_min_ms: int) -> bool:
         """Drop the oldest while one is surplus or too old; whether the segment was used up."""
         segment, first, by_id = self._segments[0], self._first, self._by_id
-        outcomes, position = segment.outcomes, self._first
-        for oldest in islice(outcomes, first, None):
-            if position - first >= surplus and oldest.time_ms >= born_min_ms:
-                break
-            del by_id[oldest.request_id]
-            position += 1
-        if position > first:
-            self.forgotten_index = segment.indexes[position - 1]
-            self._sum -= sum(segment.digests[first:position])
-            self._first = position
-        if position < len(outcomes):
+        outcomes = segment.outcomes
+        end = min(first + max(surplus, 0), len(outcomes))
+        if end < len(outcomes) and outcomes[end].time_ms < born_min_ms:
+            end = bisect_left(outcomes, born_min_ms, end, key=_time_ms_of)
+        for outcome in outcomes[first:end]:
+            del by_id[outcome.request_id]
+        if end > first:
+            self.forgotten_index = segment.indexes[end - 1]
+            self._sum -= sum(segment.digests[first:end])
+            self._first = end
+        if end < len(outcomes):
             return False
         self._segments.popleft()
         self._first = 0

@@ -27,7 +27,7 @@ class Ranges:
     def get(self, key: bytes, revision: int) -> Record | None:
         """What ``key`` held at ``revision``."""
         shard = crc32(key) & self._mask
-        return self._history.former(key, shard, self._shards[shard].get(key), revision)
+        return self._history.former(key, self._shards[shard].get(key), revision)
 
     def items(self, keys: KeyRange, *, reverse: bool) -> Iterator[tuple[bytes, Record]]:
         shards, mask = self._shards, self._mask

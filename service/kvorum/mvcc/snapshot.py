@@ -1,8 +1,8 @@
 """A state as blocks of bytes: what a snapshot holds of it.
 
-Version 2, a sequence of MessagePack arrays with a byte before the first::
+Version 3, a sequence of MessagePack arrays with a byte before the first::
 
-    u8 version (2), [0, applied_index, revision, compacted_revision, time_ms, forgotten_index,
+    u8 version (3), [0, applied_index, revision, compacted_revision, time_ms, forgotten_index,
                      key_count, size_bytes, outcome_count, lease_count, is_full, state_hash,
                      {member: [uid, name]}]
     [1, [[request_id, status, message, revision, time_ms, changed, index], ...]]  oldest first
@@ -36,7 +36,7 @@ from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.record import Event, Record
 from kvorum.mvcc.store import Store, StoreView
 
-VERSION: Final = 2
+VERSION: Final = 3
 BLOCK_BYTES: Final = 256 << 10
 """Keys and values of a block, roughly; more if a single value is larger."""
 BLOCK_ITEMS: Final = 512

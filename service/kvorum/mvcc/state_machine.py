@@ -5,9 +5,10 @@ setting or the environment, and nothing depends on the interpreter's limits.
 """
 
 from collections.abc import Collection, Iterator
-from typing import Final, NamedTuple
+from itertools import groupby
+from typing import Final, NamedTuple, cast
 
-from kvorum.mvcc.command import REPEATABLE, UNSTAMPED, Stamp, decode_batch
+from kvorum.mvcc.command import REPEATABLE, UNSTAMPED, Command, Put, Stamp, decode_batch
 from kvorum.mvcc.digest import combine
 from kvorum.mvcc.execution import Execution
 from kvorum.mvcc.expiry import reap
@@ -15,6 +16,7 @@ from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.members import Members
 from kvorum.mvcc.outcome import Outcome
 from kvorum.mvcc.outcomes import Outcomes
+from kvorum.mvcc.plain_puts import PUTS_MIN, PlainPuts
 from kvorum.mvcc.quota import Quota
 from kvorum.mvcc.snapshot import FrozenState, Head
 from kvorum.mvcc.state_reads import StateReads
@@ -40,7 +42,7 @@ class StateMachine(StateReads):
     Entries are applied one by one in the order of the log, each exactly once.
     """
 
-    __slots__ = ("_applied_index", "_execution", "_writes")
+    __slots__ = ("_applied_index", "_execution", "_puts", "_writes")
 
     def __init__(
         self,
@@ -116,23 +118,12 @@ class StateMachine(StateReads):
         """
         self._check_next(index)
         stamp, commands = decode_batch(data)
-        recorded, execution = self._outcomes, self._execution
-        time_ms = recorded.advance_time(stamp)
+        time_ms = self._outcomes.advance_time(stamp)
         self._store.begin(time_ms)
         self._quota.begin(stamp)
-        results = []
-        for command in commands:
-            if type(command) in REPEATABLE:
-                results.append(execution.execute(command, time_ms))
-                continue
-            outcome = recorded.get(command.request_id)
-            if outcome is None:
-                if command.after_index < recorded.forgotten_index:
-                    outcome = execution.refuse_expired(command, time_ms)
-                else:
-                    outcome = execution.execute(command, time_ms)
-                    recorded.add(outcome, index)
-            results.append(outcome)
+        results: list[Outcome] = []
+        for kind, run in groupby(commands, type):
+            results += self._execute(kind, list(run), index)
         reap(self._leases, self._writes, time_ms)
         self._quota.settle(self._store.size_bytes)
         self._evict(stamp, time_ms)
@@ -207,6 +198,26 @@ class StateMachine(StateReads):
         yield from self._store.drain()
         yield from self._leases.drain()
 
+    def _execute(self, kind: type[Command], run: list[Command], index: int) -> list[Outcome]:
+        """Commands of one kind that follow on one another."""
+        if kind is Put and len(run) >= PUTS_MIN:
+            outcomes = self._puts.carry_out(cast("list[Put]", run), index)
+            if outcomes is not None:
+                return outcomes
+        return [self._execute_one(command, index) for command in run]
+
+    def _execute_one(self, command: Command, index: int) -> Outcome:
+        recorded, execution, time_ms = self._outcomes, self._execution, self._outcomes.now_ms
+        if type(command) in REPEATABLE:
+            return execution.execute(command, time_ms)
+        outcome = recorded.get(command.request_id)
+        if outcome is None:
+            if command.after_index < recorded.forgotten_index:
+                return execution.refuse_expired(command, time_ms)
+            outcome = execution.execute(command, time_ms)
+            recorded.add(outcome, index)
+        return outcome
+
     def _evict(self, stamp: Stamp, time_ms: int) -> None:
         """Not without a stamp: no leader appends such a batch, and zeros are not "keep none"."""
         if stamp == UNSTAMPED:
@@ -238,6 +249,7 @@ class StateMachine(StateReads):
         self._members = members
         self._writes = Writes(store, leases)
         self._execution = Execution(store, leases, quota, members, self._writes)
+        self._puts = PlainPuts(store, quota, outcomes, self._writes)
 
     def _check_next(self, index: int) -> None:
         expected = self._applied_index + 1

@@ -14,6 +14,7 @@ from typing import Final
 from zlib import crc32
 
 from kvorum.mvcc.charge import charge, charge_of
+from kvorum.mvcc.command import Put
 from kvorum.mvcc.digest import PRIME, combine, overwrite_digest, record_digest
 from kvorum.mvcc.frozen_map import FrozenMap
 from kvorum.mvcc.history import History
@@ -82,29 +83,25 @@ class Store(StoreReads):
         self, revision: int, key: bytes, value: bytes, lease: str = "", content_type: str = ""
     ) -> Record | None:
         """Create or overwrite at the newest revision; returns what was there before."""
-        crc = crc32(key)
-        shard = self._shards[crc & MASK]
-        old = shard.get(key)
-        if self._view is not None:
-            self._view.records.keep(key, old)
-        if old is None:
-            record = Record(value, revision, revision, 1, lease, content_type)
-            change = record_digest(crc, record)
-            self.size_bytes += charge(key, value, lease, content_type)
-            self._keys.add(key)
-        else:
-            record = Record(
-                value, old.create_revision, revision, old.version + 1, lease, content_type
-            )
-            change = overwrite_digest(crc, old, record)
-            self.size_bytes += len(value) - len(old.value)
-            if lease != old.lease or content_type != old.content_type:  # else this is all
-                former = charge(key, value, old.lease, old.content_type)
-                self.size_bytes += charge(key, value, lease, content_type) - former
-        self._sum += change
-        shard[key] = record
-        self._history.add(Event(revision, key, record, old), crc & MASK, self.time_ms, change)
-        return old
+        event, change = self._set(revision, key, value, lease, content_type)
+        self._history.add(event, self.time_ms, change)
+        return event.previous
+
+    def put_all(self, puts: Sequence[Put]) -> list[tuple[bytes, str]]:
+        """Each at a revision of its own and without a lease, whatever it says of one.
+
+        Returns keys that were taken out of leases, with the ids of these.
+        """
+        events, changes, released = [], [], []
+        for revision, put in enumerate(puts, self.revision + 1):
+            event, change = self._set(revision, put.key, put.value, "", put.content_type)
+            events.append(event)
+            changes.append(change)
+            if event.previous is not None and event.previous.lease:
+                released.append((put.key, event.previous.lease))
+        self.revision += len(events)
+        self._history.add_revisions(events, changes, self.time_ms)
+        return released
 
     def delete(self, key: bytes) -> int | None:
         """Remove; returns the revision that this made, None if there was no such key."""
@@ -129,8 +126,35 @@ class Store(StoreReads):
         if not shard:
             self._shards[crc & MASK] = {}  # a dict keeps the room that it once needed
         self._keys.remove(key)
-        self._history.add(Event(revision, key, None, old), crc & MASK, self.time_ms, change)
+        self._history.add(Event(revision, key, None, old), self.time_ms, change)
         return old
+
+    def _set(
+        self, revision: int, key: bytes, value: bytes, lease: str, content_type: str
+    ) -> tuple[Event, int]:
+        """The new record takes the old one's place; returns what the sum grew by, too."""
+        crc = crc32(key)
+        shard = self._shards[crc & MASK]
+        old = shard.get(key)
+        if self._view is not None:
+            self._view.records.keep(key, old)
+        if old is None:
+            record = Record(value, revision, revision, 1, lease, content_type)
+            change = record_digest(crc, record)
+            self.size_bytes += charge(key, value, lease, content_type)
+            self._keys.add(key)
+        else:
+            record = Record(
+                value, old.create_revision, revision, old.version + 1, lease, content_type
+            )
+            change = overwrite_digest(crc, old, record)
+            self.size_bytes += len(value) - len(old.value)
+            if lease != old.lease or content_type != old.content_type:  # else this is all
+                former = charge(key, value, old.lease, old.content_type)
+                self.size_bytes += charge(key, value, lease, content_type) - former
+        self._sum += change
+        shard[key] = record
+        return Event(revision, key, record, old), change
 
     # --- the past ------------------------------------------------------------------------
 
@@ -184,7 +208,7 @@ class Store(StoreReads):
             change += record_digest(crc, event.record)
         if event.previous is not None:
             change -= record_digest(crc, event.previous)
-        self._history.add(event, crc & MASK, time_ms, change)
+        self._history.add(event, time_ms, change)
 
     def freeze(self) -> "StoreView":
         """All as it is now, whatever is written from here on; one at a time."""

@@ -108,3 +108,33 @@ def test_drained_in_steps() -> None:
     table = Outcomes()
     batch(table, Stamp(1, 10_000, 60), *(f"r{number}" for number in range(2500)))
     assert (sum(1 for _ in table.drain()), len(table)) == (3, 0)
+
+
+def test_puts_are_kept_like_single_outcomes() -> None:
+    stamp, some = Stamp(7, 1_500, 60), [f"r{number}" for number in range(1_100)]
+    together, single = Outcomes(), Outcomes()
+    for table in (together, single):
+        batch(table, stamp, "first")
+    assert together.are_new(some)
+    for index, part in enumerate((some[:1_000], some[1_000:]), start=2):
+        first = 1_000 * index
+        outcomes = together.add_puts(part, first, index)
+        assert outcomes == [
+            Outcome(request_id, Status.SUCCESS, "success", revision, 7, 1)
+            for revision, request_id in enumerate(part, first)
+        ]
+        for outcome in outcomes:
+            single.add(outcome, index)
+    for left in (1_500, 1_101, 1_100, 70, 10, 0):
+        for table in (together, single):
+            table.evict(Stamp(7, left, 60))
+        assert (list(together), together.digest) == (list(single), single.digest)
+        assert together.forgotten_index == single.forgotten_index
+
+
+def test_request_ids_are_new_if_none_is_known_or_stands_there_twice() -> None:
+    table = Outcomes()
+    add(table, "known")
+    assert table.are_new(["a", "b"])
+    assert not table.are_new(["a", "known"])
+    assert not table.are_new(["a", "b", "a"])

@@ -73,7 +73,7 @@ def test_garbage_collector_does_not_see_records() -> None:
     gc.collect()
     assert not gc.is_tracked(store.get(b"1"))
     assert not any(gc.is_tracked(shard) for shard in store._shards)
-    assert not any(gc.is_tracked(deleted) for deleted in store._history._deleted)
+    assert not any(gc.is_tracked(deleted) for deleted in store._history._deletions._shards)
     assert not any(gc.is_tracked(event) for event in store.events(0, 1000))
     [whole, *_] = store._history._segments
     assert not gc.is_tracked(whole.entries)
@@ -394,7 +394,7 @@ def test_deleted_keys_are_forgotten_with_their_events() -> None:
     assert values(store, 15) == {b"7": b"1"}
     forgetting(store).compact(store.revision)
     forgetting(store).evict(0, 0, 0)
-    assert len(store._history.gone) == sum(map(len, store._history._deleted)) == 0
+    assert len(store._history.gone) == sum(map(len, store._history._deletions._shards)) == 0
 
 
 def test_deleting_everything_gives_all_memory_back() -> None:
