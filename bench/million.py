@@ -4,23 +4,23 @@ One scene of its own, one part after the other on the same data, which is read b
 the end.
 """
 
-import asyncio
 import http.client
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 
 import uvloop
 from msgspec import Struct
 
 from bench.checking import check_replicas, check_run, check_writes
-from bench.connections import Connection, Done, send_all
+from bench.connections import send_all
 from bench.dialects import BATCH, LOADS, Keys, each_batch
 from bench.generators import Run, frames, wrk
 from bench.local_cluster import local_cluster
-from bench.results import Measure, Row, longest_gap, share
+from bench.results import Row
 from bench.stage import Effort, Scene, Stage
 from bench.systems import HOST, Kvorum, System
 from bench.targets import (
@@ -37,8 +37,7 @@ from bench.targets import (
 
 CONNECTIONS = 64
 IMPORTERS = 8
-WRITERS = 16
-BEFORE_S = 3.0
+BEFORE_S = 3
 RESTARTS = 3
 PORT_OFFSET = 20
 """Of the cluster with few keys beside the one with many."""
@@ -78,7 +77,7 @@ class Million:
         for load in ("put", "get"):
             rows.extend(self._rates(stage, load, written))
         rows.append(self._restarts(stage))
-        rows.extend(uvloop.run(self._snapshots(stage, written)))
+        rows.extend(self._snapshots(stage, written[stage.kvorum.name]))
         stage.progress.found("reading everything back")
         for name, system in stage.systems.items():
             records = check_replicas(system, self.keys)
@@ -143,51 +142,70 @@ class Million:
         stage.progress.found(f"time to serve again, worst of {RESTARTS}: {told}")
         return Row(SERVING, SERVING_AT, "s", took)
 
-    async def _snapshots(self, stage: Stage, written: Mapping[str, Written]) -> Sequence[Row]:
+    def _snapshots(self, stage: Stage, written: Written) -> Sequence[Row]:
         """Writes before and during a snapshot on the leader of kvorum, once in each round."""
-        system = stage.kvorum
-        port = system.port(system.cluster.leader())
-        before, during = [], []
-        writers = Writers(port, system, self.keys)
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(writers.run()) for _ in range(WRITERS)]
-            for _ in range(stage.effort.rounds):
-                await asyncio.to_thread(take_snapshot, port)  # none of its own will be due soon
-                await asyncio.sleep(1.0)
-                began_s = time.monotonic()
-                await asyncio.sleep(BEFORE_S)
-                begin_s = time.monotonic()
-                await asyncio.to_thread(take_snapshot, port)
-                end_s = time.monotonic()
-                before.append(writers.between(began_s, begin_s))
-                during.append(writers.between(begin_s, end_s))
-                stage.progress.found(
-                    f"snapshot in {end_s - begin_s:.1f} s: {before[-1].shown()} before, "
-                    f"{during[-1].shown()} during"
-                )
-            for task in running:
-                task.cancel()
-        written[system.name].add(len(writers.done), WRITERS)
-        found = {BEFORE: before, DURING: during}
-        measures: Sequence[Measure] = ("per second", "p99 ms", "longest ms")
-        return [
-            Row(
-                SNAPSHOT,
-                SNAPSHOT_AT,
-                measure,
-                {
-                    name: [each.values[measure] for each in windows]
-                    for name, windows in found.items()
-                },
+        node = stage.kvorum.cluster.leader()
+        url, port = stage.kvorum.url(node), stage.kvorum.port(node)
+        file = stage.request_files("put", self.keys)[stage.kvorum.name]
+
+        def second() -> Run:
+            ran = wrk(file, url, CONNECTIONS, 1)
+            check_run(self.title, ran, LOADS["put"], self.keys.value_bytes)
+            written.add(ran.requests, CONNECTIONS)
+            return ran
+
+        before: list[Run] = []
+        during: list[Run] = []
+        for _ in range(stage.effort.rounds):
+            take_snapshot(port)  # so that none of its own is due soon
+            before.append(together([second() for _ in range(BEFORE_S)]))
+            began_s = time.monotonic()
+            during.append(together(while_running(partial(take_snapshot, port), second)))
+            stage.progress.found(
+                f"snapshot in {time.monotonic() - began_s:.0f} s: "
+                f"before {_told(before[-1])}; during {_told(during[-1])}"
             )
-            for measure in measures
-        ]
+        return _rows_of(SNAPSHOT, SNAPSHOT_AT, {BEFORE: before, DURING: during})
+
+
+def while_running(task: Callable[[], None], second: Callable[[], Run]) -> list[Run]:
+    """A second after the other until the task has ended; not the last, which outlasted it."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(task)
+        runs = [second()]
+        while not running.done():
+            runs.append(second())
+        running.result()
+    return runs[:-1] or runs
+
+
+def together(runs: Sequence[Run]) -> Run:
+    """As one; its p99 is that of the worst."""
+    return Run(
+        requests=sum(run.requests for run in runs),
+        seconds=sum(run.seconds for run in runs),
+        p50_ms=max(run.p50_ms or 0.0 for run in runs),
+        p99_ms=max(run.p99_ms or 0.0 for run in runs),
+        longest_ms=max(run.longest_ms or 0.0 for run in runs),
+        bytes_read=sum(run.bytes_read for run in runs),
+        refused=sum(run.refused for run in runs),
+        broken=sum(run.broken for run in runs),
+    )
+
+
+def _told(run: Run) -> str:
+    return f"{run.per_s:,.0f}/s, p99 {run.p99_ms:.0f} ms, longest {run.longest_ms:.0f} ms"
 
 
 def _rows_of(load: str, at: str, runs: Mapping[str, Sequence[Run]]) -> Sequence[Row]:
     rates = {name: [run.per_s for run in each] for name, each in runs.items()}
     p99s = {name: [run.p99_ms or 0.0 for run in each] for name, each in runs.items()}
-    return [Row(load, at, "per second", rates), Row(load, at, "p99 ms", p99s)]
+    longest = {name: [run.longest_ms or 0.0 for run in each] for name, each in runs.items()}
+    return [
+        Row(load, at, "per second", rates),
+        Row(load, at, "p99 ms", p99s),
+        Row(load, at, "longest ms", longest),
+    ]
 
 
 def take_snapshot(port: int) -> None:
@@ -199,51 +217,3 @@ def take_snapshot(port: int) -> None:
     connection.close()
     if response.status != 200:
         raise RuntimeError(f"HEAD /snapshot was answered {response.status}")
-
-
-class Window(Struct, frozen=True):
-    """What writing was like for a while. ``longest ms`` is without any answer."""
-
-    values: dict[str, float]
-
-    def shown(self) -> str:
-        return (
-            f"{self.values['per second']:,.0f}/s, p99 {self.values['p99 ms']:.1f} ms, "
-            f"longest pause {self.values['longest ms']:.1f} ms"
-        )
-
-
-class Writers:
-    """Each task of ``run`` writes one key after the other on a connection of its own."""
-
-    def __init__(self, port: int, system: System, keys: Keys) -> None:
-        self._port = port
-        self._system = system
-        self._keys = keys
-        self._numbers = count()
-        self.done: list[Done] = []
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        connection = await Connection.open(self._port)
-        try:
-            while True:
-                number = next(self._numbers) * 7919 % self._keys.count
-                key, value = self._keys.name(number), self._keys.value(number)
-                done = await connection.send(self._system.dialect.put(key, value))
-                if done.status != 200:
-                    raise RuntimeError(f"a write was answered {done.status}")
-                self.done.append(done)
-        finally:
-            connection.close()
-
-    def between(self, begin_s: float, end_s: float) -> Window:
-        inside = [done for done in self.done if begin_s <= done.answered_s < end_s]
-        gap_s = longest_gap([done.answered_s for done in inside], begin_s, end_s)
-        return Window(
-            {
-                "per second": len(inside) / (end_s - begin_s),
-                "p99 ms": 1000 * share([done.took_s for done in inside], 0.99),
-                "longest ms": 1000 * gap_s,
-            }
-        )
