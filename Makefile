@@ -94,5 +94,5 @@ lock: setup ## resolve requirements*.lock anew from pyproject.toml
 
 clean: ## remove the environment, caches and the data of the local cluster
 	rm -rf .venv .venv.lock data kvorum-data kvorum-dev build dist htmlcov .coverage .coverage.* service/*.egg-info
-	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .cache
 	find service tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -91,12 +91,14 @@ async def send_all(port: int, requests: Iterable[bytes], connections: int) -> li
 
     async def worker() -> None:
         connection = await Connection.open(port)
-        for request in waiting:
-            ended = await connection.send(request)
-            if ended.status != 200:
-                raise RuntimeError(f"a request was answered {ended.status}")
-            done.append(ended)
-        connection.close()
+        try:
+            for request in waiting:
+                ended = await connection.send(request)
+                if ended.status != 200:
+                    raise RuntimeError(f"a request was answered {ended.status}")
+                done.append(ended)
+        finally:
+            connection.close()
 
     async with asyncio.TaskGroup() as workers:
         for _ in range(connections):
