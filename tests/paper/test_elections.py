@@ -2,14 +2,16 @@
 
 import pytest
 
-from kvorum.raft.messages import AppendResponse, RequestVote, VoteResponse
+from kvorum.raft.core import Core
+from kvorum.raft.messages import AppendResponse, Message, RequestVote, VoteResponse
 from kvorum.raft.ready import EventKind
-from kvorum.raft.types import EntryId, Role
+from kvorum.raft.types import EntryId, Role, Term
 from tests.support.raft_chaos import seeded_ticks
 from tests.support.raft_cluster import Cluster
 from tests.support.raft_cores import (
     ELECTION_TICKS_MAX,
     ELECTION_TICKS_MIN,
+    HEARTBEAT_TICKS,
     append_entries,
     drain,
     eid,
@@ -160,6 +162,67 @@ def test_a_lost_campaign_waits_a_whole_timeout() -> None:
     for _ in range(ELECTION_TICKS_MAX - 1):
         core.tick()
     assert core.state.role is Role.FOLLOWER
+
+
+def hasty(low: int, high: int) -> int:
+    """A whole timeout is as long as possible, any other wait as short."""
+    return high if low == ELECTION_TICKS_MIN else low
+
+
+def contested_candidate(*news: Message, ticks: int = 0) -> Core:
+    """Of term 1 among three; hears ``news`` at once, its own vote is durable after ``ticks``."""
+    core = make_core(random_ticks=hasty)
+    time_out(core)
+    drain(core)
+    core.step(vote_answer(node_id(2), core, term=1, granted=True, pre=True))
+    save = core.ready().save
+    assert save is not None
+    for message in news:
+        core.step(message)
+    for _ in range(ticks):
+        core.tick()
+    core.advance(save)
+    assert core.state.role is Role.CANDIDATE
+    return core
+
+
+def ticks_until_it_asks_again(core: Core) -> int:
+    for ticks in range(1, 2 * ELECTION_TICKS_MAX):
+        core.tick()
+        if core.state.role is Role.PRE_CANDIDATE:
+            return ticks
+    raise AssertionError("it never asks again")
+
+
+REFUSED = VoteResponse(to=node_id(1), sender=node_id(3), term=Term(1), granted=False, pre=False)
+
+
+@pytest.mark.parametrize("news", [vote_request(3, term=1), REFUSED])
+@pytest.mark.parametrize("ticks", [0, 3])
+def test_after_a_split_vote_a_candidate_asks_again_sooner(news: Message, ticks: int) -> None:
+    """§3.4: randomised timeouts are to resolve split votes quickly, and nobody leads meanwhile.
+
+    But not before the votes that can still decide had the time to come: on slow disks that is
+    long (§3.8).
+    """
+    at_once = contested_candidate(news, ticks=ticks)
+    assert ticks_until_it_asks_again(at_once) == HEARTBEAT_TICKS + 2 * ticks
+    later = contested_candidate(ticks=ticks)
+    feed(later, news)
+    assert ticks_until_it_asks_again(later) == HEARTBEAT_TICKS + 2 * ticks
+
+
+def test_a_split_vote_never_makes_a_candidate_wait_longer() -> None:
+    """§3.4: its timeout stays what it was if that is the shorter one."""
+    slow = ELECTION_TICKS_MAX - 5
+    core = contested_candidate(vote_request(3, term=1), ticks=slow)
+    assert ticks_until_it_asks_again(core) == ELECTION_TICKS_MAX - slow
+
+
+def test_a_candidate_without_a_rival_waits_a_whole_timeout() -> None:
+    """§3.4; a rival's pre-vote splits nothing (§9.6)."""
+    core = contested_candidate(vote_request(3, term=1, pre=True), ticks=1)
+    assert ticks_until_it_asks_again(core) == ELECTION_TICKS_MAX - 1
 
 
 def test_votes_of_an_earlier_campaign_do_not_count() -> None:

@@ -38,6 +38,13 @@ def _settle(state: State, result: VoteResult, *, pre: bool) -> None:
         replication.lead(state)
     elif result is VoteResult.LOST:
         state.become_follower(state.term, None, "lost")
+    elif not pre and _is_split(state):
+        state.hasten_next_campaign()
+
+
+def _is_split(state: State) -> bool:
+    """Our own vote is durable and somebody voted for another: perhaps nobody gets a majority."""
+    return state.node in state.votes and not all(state.votes.values())
 
 
 def pre_campaign(state: State) -> VoteResult:
@@ -138,6 +145,9 @@ def answer_vote(state: State, request: RequestVote) -> None:
         state.send(response)
     else:
         state.send_after_sync(response)
+    if state.role is Role.CANDIDATE and not request.pre:
+        state.votes[request.sender] = False  # it votes for itself
+        _settle(state, election_result(state.membership, state.votes), pre=False)
 
 
 def _tell_vote(state: State, request: RequestVote, granted: bool) -> None:

@@ -194,6 +194,17 @@ class State:
             self.options.election_ticks_min, self.options.election_ticks_max
         )
 
+    def hasten_next_campaign(self) -> None:
+        """Votes were split: if nobody leads soon, run again before a whole timeout is over.
+
+        At random again (§3.4), and not before those votes that can still decide had the time to
+        come: about as long as it took this candidate to vote for itself and hear of another.
+        Then pre-votes see to it that haste disturbs no leader (§9.6).
+        """
+        low = self.options.heartbeat_ticks + 2 * self.election_elapsed
+        wait = self._random_ticks(low, low + self.options.election_ticks_min)
+        self.election_timeout = min(self.election_timeout, self.election_elapsed + wait)
+
     def become_follower(self, term: Term, leader: NodeId | None, why: str) -> None:
         """Follow ``leader`` (if known) in ``term``; whatever this node led is over."""
         assert term >= self.term, "terms never go back"
