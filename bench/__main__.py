@@ -11,14 +11,16 @@ loads in turn. Answers are checked while measuring, and the data afterwards.
 """
 
 import argparse
+import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from bench.checking import WrongDataError
 from bench.machine import describe_machine, read_commit, versions
 from bench.plan import FULL, QUICK, chosen, full_plan, quick_plan
 from bench.plots import draw
@@ -33,24 +35,22 @@ RESULTS = ROOT / "bench" / "results"
 DOCUMENT = ROOT / "docs" / "performance.md"
 
 
-def measure(steps: Sequence[Step], effort: Effort, etcd: Path) -> list[Row]:
-    """Steps that share a scene share its clusters."""
+def measure(steps: Sequence[Step], effort: Effort, etcd: Path) -> Iterator[Sequence[Row]]:
+    """The rows of one step after the other. Steps that share a scene share its clusters."""
     scenes = [(scene, list(each)) for scene, each in groupby(steps, lambda step: step.scene)]
     total_s = sum(scene.start_s for scene, _ in scenes)
     total_s += sum(step.takes_s(effort) for step in steps)
     progress = Progress(len(steps), total_s)
     print(f"{len(steps)} steps, about {minutes(total_s)}", file=sys.stderr)
-    rows: list[Row] = []
     for scene, those in scenes:
         progress.scene(f"starting {scene.nodes} nodes of each, warming up")
         with open_stage(scene, etcd, effort, progress) as stage:
             progress.over(scene.start_s)
             for step in those:
                 progress.step(step.title)
-                rows.extend(step.run(stage))
+                yield step.run(stage)
                 progress.over(step.takes_s(effort))
     progress.end()
-    return rows
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -76,15 +76,26 @@ def run(arguments: argparse.Namespace) -> None:
         seconds=effort.seconds,
         versions=versions(etcd),
         machine=describe_machine(),
-        rows=measure(steps, effort, etcd),
+        rows=[],
     )
-    keep(results, arguments.out)
+    name = results.began[:16].replace(" ", "-").replace(":", "")
+    file = arguments.out or RESULTS / f"{name}.json"
+    try:
+        for rows in measure(steps, effort, etcd):
+            results.rows.extend(rows)
+            keep(results, file)
+    finally:  # also what was found before something went wrong
+        show(results, file)
 
 
-def keep(results: Results, out: Path | None) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    file = out or RESULTS / f"{results.began[:16].replace(' ', '-').replace(':', '')}.json"
+def keep(results: Results, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(to_json(results))
+
+
+def show(results: Results, file: Path) -> None:
+    if not results.rows:
+        return
     print(for_terminal(results))
     pictures = draw(results, file.with_suffix(""))
     print(f"\nwrote {', '.join(str(path) for path in (file, *pictures))}")
@@ -133,11 +144,18 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def allow_files() -> None:
+    """As many open files as the machine lets us: a thousand watchers are as many sockets."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> int:
     arguments = parse()
+    allow_files()
     try:
         arguments.call(arguments)
-    except (MissingError, ValueError) as error:
+    except (MissingError, WrongDataError, ValueError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     return 0

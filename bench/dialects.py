@@ -264,5 +264,5 @@ LOADS: Mapping[str, Load] = {
     "cas": Load("compare-and-set", _swaps_of, 1),
     "range": Load("range of 100 keys", _ranges_of, 0),
     "txn": Load("transaction: compare, 2 puts, get", _transactions_of, 2),
-    "batch": Load("batch of 128 keys", _whole_batches_of, BATCH, BATCH),
+    "batch": Load("keys in batches of 128", _whole_batches_of, BATCH, BATCH),
 }

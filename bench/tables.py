@@ -1,15 +1,24 @@
 """Results as tables: in columns for a terminal, in Markdown for docs/performance.md."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
+from bench.dialects import LOADS
 from bench.results import Results, Row, ratio
 from bench.systems import ETCD, KVORUM
-from bench.targets import Verdict, judge
+from bench.targets import BEFORE, DURING, ONE_K, Verdict, judge
 
 Line = tuple[str, ...]
-MEASURED: Line = ("load", "measure", "kvorum", "etcd", "ratio")
+RATES: Line = (
+    *("load", "kvorum per s", "etcd per s", "ratio"),
+    *("p50 ms", "p99 ms", "µs of the leader"),
+)
+OTHERS: Line = ("what", "measure", "kvorum", "etcd", "ratio")
 AIMED: Line = ("target", "wanted", "found", "spread", "")
+LEGEND = (
+    "All that was measured: medians, and in brackets the lowest and the highest. Latencies and the "
+    "leader's processor time per request are kvorum's / etcd's."
+)
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _WORDS = {True: "met", False: "MISSED", None: "not measured"}
 
@@ -28,32 +37,64 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
 
-def measured(rows: Sequence[Row]) -> Iterator[Line]:
-    for row in rows:
-        ours, theirs = row.values.get(KVORUM), row.values.get(ETCD)
+def rates(results: Results) -> Iterator[Line]:
+    """One line for each load that runs in a closed loop, and for every further contender."""
+    for row in results.rows:
+        if not _is_rate(row):
+            continue
+        others = [name for name in row.values if name not in {KVORUM, ETCD}]
+        ours, theirs = row.values[KVORUM], row.values[ETCD]
+        latencies = (_pair(results, row, measure) for measure in ("p50 ms", "p99 ms", "µs"))
+        yield (_name(row), spread(ours), spread(theirs), _ratio(ours, theirs), *latencies)
+        for name in others:
+            found = row.values[name]
+            of_kvorum, of_others = (spread(found), "") if name == ONE_K else ("", spread(found))
+            yield (f"… {name}", of_kvorum, of_others, _ratio(ours, found), "", "", "")
+
+
+def others(results: Results) -> Iterator[Line]:
+    """One line for each measure of everything else."""
+    shown = {_name(row) for row in results.rows if _is_rate(row)}
+    for row in results.rows:
+        if _name(row) in shown:
+            continue
+        ours, theirs = row.values.get(KVORUM, ()), row.values.get(ETCD, ())
+        told = [
+            f"{name}: {spread(row.values[name])}" for name in (BEFORE, DURING) if name in row.values
+        ]
         yield (
-            f"{row.load}, {row.at}",
-            _measure(row),
-            spread(ours) if ours else "",
+            _name(row),
+            {"per second": "per s"}.get(row.measure, row.measure),
+            ", ".join(told) or (spread(ours) if ours else ""),
             spread(theirs) if theirs else "",
-            _ratio(ours, theirs),
+            _ratio(ours, theirs) or _ratio(row.values.get(DURING, ()), row.values.get(BEFORE, ())),
         )
-        for name in row.values.keys() - {KVORUM, ETCD}:
-            yield (f"… {name}", "", "", *_other(row, name, ours))
 
 
-def _other(row: Row, name: str, ours: Sequence[float] | None) -> tuple[str, str]:
-    """A contender besides the two stands in the column of etcd, with kvorum's ratio to it."""
-    return spread(row.values[name]), _ratio(ours, row.values[name])
+def _is_rate(row: Row) -> bool:
+    """With latencies beside it."""
+    return row.measure == "per second" and {KVORUM, ETCD} <= row.values.keys()
 
 
-def _measure(row: Row) -> str:
-    return {"per second": "per s", "µs": "µs of the leader's CPU"}.get(row.measure, row.measure)
+def _name(row: Row) -> str:
+    load = LOADS.get(row.load)
+    return f"{load.title if load else row.load}, {row.at}"
 
 
-def _ratio(ours: Sequence[float] | None, theirs: Sequence[float] | None) -> str:
-    found = ratio(ours or (), theirs or ())
-    return f"{found.median:.2f} ({found.low:.2f}–{found.high:.2f})" if found else ""
+def _pair(results: Results, rate: Row, measure: str) -> str:
+    """Medians of kvorum and etcd: ``1.9 / 4.2``."""
+    row = results.row(rate.load, rate.at, measure)
+    if row is None:
+        return ""
+    return " / ".join(number(median(row.values[name])) for name in (KVORUM, ETCD))
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    found = ratio(ours, theirs)
+    if found is None:
+        return ""
+    shown = f"{found.median:.2f}"
+    return shown if found.low == found.high else f"{shown} ({found.low:.2f}–{found.high:.2f})"
 
 
 def aimed(verdicts: Sequence[Verdict]) -> Iterator[Line]:
@@ -84,7 +125,7 @@ def markdown(head: Line, lines: Sequence[Line]) -> str:
 def for_terminal(results: Results) -> str:
     verdicts = judge(results)
     known = [verdict for verdict in verdicts if verdict.is_met is not None]
-    parts = [describe(results), columns(MEASURED, list(measured(results.rows)))]
+    parts = [describe(results), *_tables(results, columns)]
     if known:
         parts.append(columns(AIMED, list(aimed(known))))
     if len(known) < len(verdicts):
@@ -98,11 +139,17 @@ def for_document(results: Results) -> str:
         BEGIN,
         describe(results),
         markdown(AIMED, list(aimed(judge(results)))),
-        "All that was measured; medians, and in brackets the lowest and the highest:",
-        markdown(MEASURED, list(measured(results.rows))),
+        LEGEND,
+        *_tables(results, markdown),
         END,
     ]
     return "\n\n".join(parts)
+
+
+def _tables(results: Results, write: Callable[[Line, Sequence[Line]], str]) -> Iterator[str]:
+    for head, lines in ((RATES, list(rates(results))), (OTHERS, list(others(results)))):
+        if lines:
+            yield write(head, lines)
 
 
 def describe(results: Results) -> str:

@@ -87,9 +87,7 @@ def _pauses() -> Iterator[Target]:
 
 
 TARGETS = (
-    Target(
-        "put, 1 connection, p50 against etcd's HTTP", "put", "1 connection", "p50 ms", 0.8, ETCD
-    ),
+    Target("put, 1 connection: p50", "put", "1 connection", "p50 ms", 0.8, ETCD),
     *_rates(),
     Target("put, 64 connections: p99", "put", "64 connections", "p99 ms", 1.0, ETCD),
     Target(
