@@ -87,7 +87,7 @@ class WatchHub:
         self._check(position, is_empty=not (puts or deletes))
         selector = Selector(keys, puts, deletes)
         self._feeds.places.take(selector)
-        watch = Watch(self, selector, revision=revision, position=position)
+        watch = Watch(self, selector, self._loop, revision=revision, position=position)
         self._watches[watch] = None
         self._metrics.watchers = len(self._watches)
         if position >= revision:

@@ -6,8 +6,7 @@ shares with everybody who watches the same keys (see :mod:`kvorum.node.watch_fee
 that does not come for what waits there is cut off: it can watch on from the history.
 """
 
-import asyncio
-from asyncio import Future
+from asyncio import AbstractEventLoop, Future, TimerHandle
 from typing import Literal, Protocol
 
 from kvorum.errors import WatchEnded
@@ -53,11 +52,19 @@ class Watch:
     """Made by :meth:`kvorum.node.watch_hub.WatchHub.open`; for one reader, who closes it."""
 
     __slots__ = (
-        *("_end", "_hub", "_is_hasty", "_is_over", "_link", "_ready", "_waiter"),
-        *("feed", "is_queued", "position", "revision", "selector"),
+        *("_alarm", "_alarm_s", "_deadline_s", "_end", "_hub", "_is_hasty", "_is_over", "_link"),
+        *("_loop", "_ready", "_waiter", "feed", "is_queued", "position", "revision", "selector"),
     )
 
-    def __init__(self, hub: Hub, selector: Selector, *, revision: int, position: int) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        selector: Selector,
+        loop: AbstractEventLoop,
+        *,
+        revision: int,
+        position: int,
+    ) -> None:
         """``position``: changes up to this revision are not wanted, or were had before."""
         self.revision = revision
         """Of the store when the watch was opened."""
@@ -66,11 +73,15 @@ class Watch:
         self.feed: Feed[Watch] | None = None  # None: behind
         self.is_queued = False  # for the hub: waits to be served from the history
         self._hub = hub
+        self._loop = loop
         self._link: Link | None = None  # the first of the feed that was not taken
         self._ready: list[Change] = []  # from the history; before those of the feed
         self._is_hasty = False  # its reader had as much as it may at once
         self._is_over = False  # its reader has waited long enough
         self._waiter: Future[None] | None = None
+        self._deadline_s = 0.0  # of the reader that waits
+        self._alarm: TimerHandle | None = None  # at the deadline, or at an earlier reader's
+        self._alarm_s = 0.0  # when it rings
         self._end: tuple[EndReason, int] | None = None
 
     # --- for the reader ------------------------------------------------------------------
@@ -97,7 +108,10 @@ class Watch:
         if not changes and self._end is None:
             changes = await self._wait(timeout_s)
         if changes:
-            self._hub.taken(sum(len(change.events) for change in changes))
+            events = 0
+            for change in changes:
+                events += len(change.events)
+            self._hub.taken(events)
         elif self._end is not None:
             raise _ended(*self._end)
         return changes
@@ -165,33 +179,52 @@ class Watch:
             self.feed.watches.pop(self, None)
             self.feed.parked.pop(self, None)
             self.feed = None
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         self.wake()
 
     # --- parts -----------------------------------------------------------------------------
 
     async def _wait(self, timeout_s: float) -> list[Change]:
         assert self._waiter is None, "a watch has one reader"
-        loop = asyncio.get_running_loop()
         self._is_over = False
-        alarm = loop.call_later(timeout_s, self._ring)
+        self._set_alarm(timeout_s)
         changes = list[Change]()
         try:
             while not changes and self._end is None and not self._is_over:
-                self._waiter = loop.create_future()
+                self._waiter = self._loop.create_future()
                 (self._hub.queue if self._is_hasty else self._hub.park)(self)
                 await self._waiter
                 changes = self._take()
         finally:
             self._waiter = None
-            alarm.cancel()
             if self.feed is not None:
                 self.feed.parked.pop(self, None)
         return changes
 
+    def _set_alarm(self, timeout_s: float) -> None:
+        """One that is set already may ring too early, and is set anew then: that is seldom."""
+        self._deadline_s = self._loop.time() + timeout_s
+        if self._alarm is not None:
+            if self._alarm_s <= self._deadline_s:
+                return
+            self._alarm.cancel()
+        self._alarm = self._loop.call_later(timeout_s, self._ring)
+        self._alarm_s = self._deadline_s
+
     def _ring(self) -> None:
-        """Time is up; told by the timer itself, because some ring a little before their time."""
-        self._is_over = True
-        self.wake()
+        """Time is up, or was for an earlier reader; a timer may ring a little before its time."""
+        self._alarm = None
+        if self._waiter is None:
+            return
+        left_s = self._deadline_s - self._loop.time()
+        if left_s > 0:
+            self._alarm = self._loop.call_later(left_s, self._ring)
+            self._alarm_s = self._deadline_s
+        else:
+            self._is_over = True
+            self.wake()
 
     def _take(self) -> list[Change]:
         if self._ready:

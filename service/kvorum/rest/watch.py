@@ -115,6 +115,9 @@ async def _parts(
             changes = await watch.next(request.heartbeat_s)
             if changes:
                 last_id = changes[-1].revision
+                if len(changes) == 1:  # nearly always
+                    yield frames.of(changes[0])
+                    continue
                 for part in _joined(changes, frames):
                     yield part
             else:

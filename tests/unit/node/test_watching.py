@@ -1,6 +1,7 @@
 """What the reader of a watch sees."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +12,7 @@ from kvorum.node.watch_feed import TAKE_CHANGES_MAX
 from kvorum.node.watch_hub import WAKES_PER_TURN
 from kvorum.node.watching import Watch
 from tests.support.fake_history import HubKit
+from tests.support.virtual_time import in_virtual_time
 
 ALL = prefix_range(b"")
 SOON_S = 0.01
@@ -185,6 +187,46 @@ class TestWaiting:
         watch = kit.hub.open(single_key(b"a"))
         async with asyncio.timeout(LONG_S):
             assert await watch.next(2 * SOON_S) == []
+
+    @pytest.mark.parametrize("then_s", [LONG_S, LONG_S / 4, LONG_S * 2])
+    @pytest.mark.parametrize("woken_s", [0, LONG_S / 3])
+    def test_each_call_waits_its_own_time(self, woken_s: float, then_s: float) -> None:
+        """However long an earlier one would have waited, that was woken."""
+
+        @in_virtual_time
+        async def waits() -> None:
+            kit, loop = HubKit(), asyncio.get_running_loop()
+            watch = kit.hub.open(ALL)
+            loop.call_later(woken_s, kit.put, b"a")
+            assert revisions(await watch.next(LONG_S)) == [1]
+            for _ in range(2):
+                began_s = loop.time()
+                assert await watch.next(then_s) == []
+                assert loop.time() - began_s == pytest.approx(then_s)
+
+        waits()
+
+    async def test_no_timer_outlives_a_watch(
+        self, kit: HubKit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would keep the watch, and thousands of them, for as long as a heartbeat takes."""
+        loop = asyncio.get_running_loop()
+        set_timer, timers = loop.call_later, list[asyncio.TimerHandle]()
+
+        def call_later(delay_s: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+            timers.append(set_timer(delay_s, callback))
+            return timers[-1]
+
+        monkeypatch.setattr(loop, "call_later", call_later)
+        watch = kit.hub.open(ALL)
+        for _ in range(3):
+            reader = asyncio.create_task(watch.next(LONG_S))
+            await asyncio.sleep(0)
+            kit.put(b"a")
+            await reader
+        assert len(timers) == 1, "to set one costs more than to wait"
+        watch.close()
+        assert timers[0].cancelled()
 
     async def test_woken_by_what_concerns_it(self, kit: HubKit) -> None:
         watch = kit.hub.open(single_key(b"a"))
