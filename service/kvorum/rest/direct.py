@@ -95,7 +95,7 @@ class _Waiting:
 
     def done(self) -> bool:
         """A client that hung up changes nothing: its request is under way."""
-        return False
+        return self.result is not None or self.error is not None
 
     def set_result(self, result: Outcome | ReadResult) -> None:
         self.result = result
