@@ -8,7 +8,7 @@ timer: an idle node never waits).
 
 import asyncio
 import logging
-from asyncio import Future, TimerHandle
+from asyncio import Future
 from collections.abc import Sequence
 
 import msgspec
@@ -94,10 +94,9 @@ class Driver:
         self._clock = clock
         self._ticker = Ticker(clock, options.tick_s, options.heartbeat_ticks)
         self._loop = asyncio.get_running_loop()
-        self._ended: Future[None] = self._loop.create_future()
-        self._timer: TimerHandle | None = None
         self._inbox: list[Message] = []
-        self._saving: tuple[Save, Future[None]] | None = None
+        self._saving: Save | None = None
+        self._written: Future[None] | None = None  # when it is durable, once it was handed over
         self._is_removed = False  # whoever asked for that is answered first
         self._loaded: tuple[Snapshot, StateMachine, Future[None]] | None = None
         self._offered: tuple[Snapshot, Index] | None = None
@@ -113,13 +112,9 @@ class Driver:
 
     async def run(self) -> None:
         """Until cancelled. Any exception is final: Raft recovers from the disk, not from here."""
-        self._turns.begin(self._turn_or_end)
-        self._start_timer()
         try:
-            await self._ended
+            await self._turns.run(self._turn, self._options.tick_s)
         finally:
-            self._turns.end()
-            self._stop_timer()
             self._proposals.close()
             self._reads.close()
             self._upkeep.close()
@@ -140,27 +135,7 @@ class Driver:
         self._offered = (snapshot, keep_from)
         self._turns.ask()
 
-    def _start_timer(self) -> None:
-        self._timer = self._loop.call_later(self._options.tick_s, self._on_timer)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _on_timer(self) -> None:
-        self._start_timer()
-        self._turns.take()
-
     # --- one turn ----------------------------------------------------------------------
-
-    def _turn_or_end(self) -> None:
-        if self._ended.done():
-            return
-        try:
-            self._turn()
-        except Exception as error:  # noqa: BLE001 - ``run`` raises it
-            self._turns.end()
-            self._ended.set_exception(error)
 
     def _turn(self) -> None:
         self._turns.is_batch_out = False  # what is done in here may change that
@@ -267,7 +242,7 @@ class Driver:
             self._peers.send(ready.messages)  # overlaps the sync (§10.2.1)
             self._timing.sent(ready.messages)
         if ready.save is not None:
-            self._start_save(ready.save)
+            self._save(ready.save, is_urgent=not ready.messages)
         for event in ready.events:
             self._on_event(event)
         for receipt in ready.receipts:
@@ -300,18 +275,31 @@ class Driver:
             (snapshot, keep_from), self._offered = self._offered, None
             self._core.offer(snapshot, keep_from)
 
-    def _start_save(self, save: Save) -> None:
-        written = self._log.append(save.hard_state, save.entries, save.base)
-        self._saving = (save, written)
+    def _save(self, save: Save, *, is_urgent: bool) -> None:
+        """Hand it over, behind what was just sent: that leaves in the loop's next iteration.
+
+        The other way round the disk's thread would contend with it for the interpreter, while
+        the way to others and back is longer than that to the disk.
+        """
+        self._saving = save
+        if is_urgent:
+            self._start_save()
+        else:
+            self._turns.do_soon(self._start_save)
+
+    def _start_save(self) -> None:
+        save = self._saving
+        assert save is not None, "at most one is out, and it is taken back when it is durable"
+        self._written = self._log.append(save.hard_state, save.entries, save.base)
         self._upkeep.stall.write_began()
-        written.add_done_callback(lambda _: self._turns.take())
+        self._written.add_done_callback(lambda _: self._turns.take())
 
     def _finish_save(self) -> None:
         """A failed write raises here and ends the node: it is never retried."""
-        if self._saving is None or not self._saving[1].done():
+        save, written = self._saving, self._written
+        if save is None or written is None or not written.done():
             return
-        save, written = self._saving
-        self._saving = None
+        self._saving = self._written = None
         self._upkeep.stall.write_ended()
         written.result()
         self._core.advance(save)  # only now do our promises leave (§3.8)

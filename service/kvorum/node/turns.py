@@ -1,13 +1,15 @@
-"""When the driver takes its next turn: in the next iteration of the loop, once for all who ask.
+"""When the driver takes a turn: in the next iteration of the loop, once for all who ask.
 
 A turn costs about as much as some requests do. So what cannot be done before something else
 has ended asks for none: whatever ends that takes a turn itself.
 """
 
 import asyncio
-from asyncio import Handle
+from asyncio import Future, Handle, TimerHandle
 from collections.abc import Callable
 from contextvars import copy_context
+
+Step = Callable[[], None]
 
 
 class Turns:
@@ -19,22 +21,27 @@ class Turns:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._turn: Callable[[], None] | None = None
+        self._turn: Step | None = None
+        self._ended: Future[None] = self._loop.create_future()
         self._context = copy_context()
         self._scheduled: Handle | None = None
-        self._is_due = False  # before there was a driver
+        self._timer: TimerHandle | None = None
+        self._is_due = False  # since before there was somebody to take it
         self.is_batch_out = False
 
-    def begin(self, turn: Callable[[], None]) -> None:
-        """From now on ``turn`` is called, in the context of whoever calls this."""
+    async def run(self, turn: Step, tick_s: float) -> None:
+        """Take turns, one every ``tick_s`` at least, until cancelled; raises what one raises.
+
+        All run in the context of whoever calls this.
+        """
         self._turn, self._context = turn, copy_context()
+        self._start_timer(tick_s)
         if self._is_due:
             self.ask()
-
-    def end(self) -> None:
-        """No further turns."""
-        self._turn = None
-        self._forget_scheduled()
+        try:
+            await self._ended
+        finally:
+            self._end()
 
     def ask(self) -> None:
         """There is something to do."""
@@ -52,11 +59,34 @@ class Turns:
 
     def take(self) -> None:
         """The turn, now: whatever it was asked for is part of it."""
-        self._forget_scheduled()
-        if self._turn is not None:
-            self._turn()
-
-    def _forget_scheduled(self) -> None:
         if self._scheduled is not None:
             self._scheduled.cancel()
             self._scheduled = None
+        if self._turn is not None:
+            self._do(self._turn)
+
+    def do_soon(self, step: Step) -> None:
+        """No turn but ``step``, behind everything that the loop has been given to do so far."""
+        self._loop.call_soon(self._do, step, context=self._context)
+
+    def _do(self, step: Step) -> None:
+        if self._ended.done():
+            return
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - ``run`` raises it
+            self._ended.set_exception(error)
+
+    def _start_timer(self, tick_s: float) -> None:
+        self._timer = self._loop.call_later(tick_s, self._on_timer, tick_s)
+
+    def _on_timer(self, tick_s: float) -> None:
+        self._start_timer(tick_s)
+        self.take()
+
+    def _end(self) -> None:
+        self._turn = None
+        for waiting in (self._scheduled, self._timer):
+            if waiting is not None:
+                waiting.cancel()
+        self._scheduled = self._timer = None
