@@ -242,7 +242,7 @@ class Driver:
             self._peers.send(ready.messages)  # overlaps the sync (§10.2.1)
             self._timing.sent(ready.messages)
         if ready.save is not None:
-            self._save(ready.save, is_urgent=not ready.messages)
+            self._save(ready.save)
         for event in ready.events:
             self._on_event(event)
         for receipt in ready.receipts:
@@ -275,17 +275,14 @@ class Driver:
             (snapshot, keep_from), self._offered = self._offered, None
             self._core.offer(snapshot, keep_from)
 
-    def _save(self, save: Save, *, is_urgent: bool) -> None:
-        """Hand it over, behind what was just sent: that leaves in the loop's next iteration.
+    def _save(self, save: Save) -> None:
+        """Hand it over when this turn is done and what it sent has left.
 
-        The other way round the disk's thread would contend with it for the interpreter, while
-        the way to others and back is longer than that to the disk.
+        The log's thread would contend for the interpreter with both, to nobody's profit: the
+        way to others and back is longer than that to the disk.
         """
         self._saving = save
-        if is_urgent:
-            self._start_save()
-        else:
-            self._turns.do_soon(self._start_save)
+        self._turns.do_soon(self._start_save)
 
     def _start_save(self) -> None:
         save = self._saving

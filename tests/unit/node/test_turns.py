@@ -9,8 +9,8 @@ import pytest
 
 from kvorum.node.turns import Step, Turns
 from kvorum.raft.messages import AppendEntries
-from tests.unit.node.driver_bench import DriverBench, append_from
-from tests.unit.node.fakes import OTHER, entry, put_command, settle
+from tests.unit.node.driver_bench import DriverBench
+from tests.unit.node.fakes import OTHER, put_command, settle
 
 WHERE: ContextVar[str] = ContextVar("WHERE", default="outside")
 LONG_S = 3600.0
@@ -183,14 +183,6 @@ async def test_what_is_sent_has_left_before_the_save_begins_and_that_waits_for_n
         await bench.saved()
         await bench.acknowledge(OTHER, 2)
         assert waiting.done()
-
-
-async def test_a_save_without_anything_to_send_begins_in_the_turn() -> None:
-    async with DriverBench() as bench:
-        await bench.follow()
-        bench.driver.deliver([append_from(OTHER, entry(1, 1), term=1)])
-        await asyncio.sleep(0)
-        assert bench.log.busy
 
 
 async def test_a_save_that_ends_is_told_to_the_core_whatever_comes_first() -> None:
