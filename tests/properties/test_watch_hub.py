@@ -42,7 +42,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch_history, "SLICE_EVENTS", 4)
     monkeypatch.setattr(watch_history, "SLICES_MAX", 3)
     monkeypatch.setattr(watch_history, "LOOKS_MAX", 2)
-    monkeypatch.setattr("kvorum.node.watching.TAKE_CHANGES_MAX", 3)
+    monkeypatch.setattr("kvorum.node.watch_feed.TAKE_CHANGES_MAX", 3)
     monkeypatch.setattr("kvorum.node.watch_hub.WAKES_PER_TURN", 2)
     monkeypatch.setattr("kvorum.node.watch_hub.READS_PER_TURN", 1)
 

@@ -24,6 +24,9 @@ TAKE_BYTES_MAX = 256 << 10
 one go, while everybody else waits."""
 
 
+Changes = tuple[Change, ...]
+
+
 class Selector(Struct, frozen=True, gc=False):
     """What a watch is about."""
 
@@ -46,6 +49,28 @@ class Link:
         self.next: Link | None = None
         self.events_before = events_before
         self.bytes_before = bytes_before
+
+
+class Portion:
+    """What a reader is given at once, from ``first`` on: the same for all who stand there.
+
+    ``end`` is where the next portion begins; ``is_full``: there may be more at once.
+    """
+
+    __slots__ = ("changes", "end", "events", "first", "is_full")
+
+    def __init__(self, first: Link) -> None:
+        changes, link = list[Change](), first
+        bytes_max = first.bytes_before + TAKE_BYTES_MAX
+        while (change := link.change) is not None and link.next is not None:
+            changes.append(change)
+            link = link.next
+            if len(changes) >= TAKE_CHANGES_MAX or link.bytes_before >= bytes_max:
+                break
+        self.first, self.end = first, link
+        self.changes: Changes = tuple(changes)
+        self.events = link.events_before - first.events_before
+        self.is_full = len(changes) >= TAKE_CHANGES_MAX or link.bytes_before >= bytes_max
 
 
 class Feed(Generic[W]):

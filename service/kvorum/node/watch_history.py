@@ -12,7 +12,7 @@ from typing import Protocol
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.record import Event
 from kvorum.node.views import Change
-from kvorum.node.watch_feed import Selector, event_bytes
+from kvorum.node.watch_feed import Changes, Selector, event_bytes
 
 SLICE_EVENTS = 256
 SLICE_BYTES = 256 << 10
@@ -53,26 +53,28 @@ class Slice:
         # Stable, so that events of one key stay in order.
         self._by_key = sorted(range(len(events)), key=lambda place: events[place].key)
         self._keys = [events[place].key for place in self._by_key]
-        self._shared: dict[Selector, list[Change]] = {}
+        self._shared: dict[Selector, Changes] = {}
 
-    def changes(self, selector: Selector, after: int) -> list[Change]:
-        """Those of its keys above ``after``, in order; not to be changed."""
+    def changes(self, selector: Selector, after: int) -> Changes:
+        """Those of its keys above ``after``, in order."""
         places = self._places(selector.keys)
         if not places:
-            return []
+            return ()
         shared = self._shared.get(selector)
         if shared is None:
             shared = self._changes(selector, places)
             if len(self._shared) < SHARED_MAX:
                 self._shared[selector] = shared
-        return shared if after <= self.after else [each for each in shared if each.revision > after]
+        if after <= self.after:
+            return shared
+        return tuple(each for each in shared if each.revision > after)
 
     def _places(self, keys: KeyRange) -> list[int]:
         begin = bisect_left(self._keys, keys.start)
         end = len(self._keys) if keys.end is None else bisect_left(self._keys, keys.end, lo=begin)
         return self._by_key[begin:end]
 
-    def _changes(self, selector: Selector, places: list[int]) -> list[Change]:
+    def _changes(self, selector: Selector, places: list[int]) -> Changes:
         changes, together = list[Change](), list[Event]()
         for place in sorted(places):
             event = self._events[place]
@@ -84,7 +86,7 @@ class Slice:
             together.append(event)
         if together:
             changes.append(Change(together[0].revision, tuple(together)))
-        return changes
+        return tuple(changes)
 
 
 class Past:
@@ -94,7 +96,7 @@ class Past:
         self._machine = machine
         self._slices: list[Slice] = []  # apart from each other, in order of revision
 
-    def read(self, selector: Selector, after: int) -> tuple[list[Change], int]:
+    def read(self, selector: Selector, after: int) -> tuple[Changes, int]:
         """The next changes after a revision, and up to which these are all. Raises ``Compacted``.
 
         There may be none although there are some behind: the second number is the progress.
@@ -105,7 +107,7 @@ class Past:
             after = piece.upto
             if changes or after >= self._machine.revision:
                 return changes, after
-        return [], after
+        return (), after
 
     def forget(self) -> None:
         """Keep nothing: nobody reads any more."""

@@ -17,7 +17,7 @@ from collections import deque
 from kvorum.errors import Compacted, InvalidRequest, Overloaded, Rejected
 from kvorum.mvcc.query import KeyRange
 from kvorum.node.watch_fanout import Fanout
-from kvorum.node.watch_feed import Selector
+from kvorum.node.watch_feed import Link, Portion, Selector
 from kvorum.node.watch_history import History, Past
 from kvorum.node.watching import EndReason, Watch
 from kvorum.telemetry.watch_metrics import WatchMetrics
@@ -58,6 +58,7 @@ class WatchHub:
         self._feeds = self._fanout.index
         self._past = Past(machine)
         self._behind: deque[Watch] = deque()  # wait for a piece of the history
+        self._portion: Portion | None = None  # the last one that a reader took
         self._is_scheduled = False
         self._is_closed = False
 
@@ -133,6 +134,13 @@ class WatchHub:
         self._fanout.waking.append(watch)
         self._schedule()
 
+    def portion(self, first: Link, /) -> Portion:
+        """Readers of one feed come one after the other, so the next one often gets the same."""
+        portion = self._portion
+        if portion is None or portion.first is not first:
+            portion = self._portion = Portion(first)
+        return portion
+
     def taken(self, events: int, /) -> None:
         """A reader took so many."""
         self._metrics.events_sent += events
@@ -180,6 +188,7 @@ class WatchHub:
 
     def _turn(self) -> None:
         self._is_scheduled = False
+        self._portion = None  # something may follow it now
         self._fanout.deliver()
         self._wake()
         self._read_history()

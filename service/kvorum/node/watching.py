@@ -11,13 +11,7 @@ from typing import Literal, Protocol
 
 from kvorum.errors import WatchEnded
 from kvorum.node.views import Change
-from kvorum.node.watch_feed import (
-    TAKE_BYTES_MAX,
-    TAKE_CHANGES_MAX,
-    Feed,
-    Link,
-    Selector,
-)
+from kvorum.node.watch_feed import Changes, Feed, Link, Portion, Selector
 
 EndReason = Literal["compacted", "lagging", "stopping", "closed"]
 """``closed``: by its reader."""
@@ -37,6 +31,10 @@ class Hub(Protocol):
 
     def queue(self, watch: "Watch", /) -> None:
         """Wake it when it is its turn: something is there."""
+        ...
+
+    def portion(self, first: Link, /) -> Portion:
+        """What a reader gets at once who stands at ``first``."""
         ...
 
     def taken(self, events: int, /) -> None:
@@ -75,7 +73,7 @@ class Watch:
         self._hub = hub
         self._loop = loop
         self._link: Link | None = None  # the first of the feed that was not taken
-        self._ready: list[Change] = []  # from the history; before those of the feed
+        self._ready: Changes = ()  # from the history; before those of the feed
         self._is_hasty = False  # its reader had as much as it may at once
         self._is_over = False  # its reader has waited long enough
         self._waiter: Future[None] | None = None
@@ -98,21 +96,17 @@ class Watch:
         first = self._skip()
         return max(self.position, self._hub.level if first is None else first.revision - 1)
 
-    async def next(self, timeout_s: float) -> list[Change]:
-        """What happened since the last call, in order; [] if nothing did within ``timeout_s``.
+    async def next(self, timeout_s: float) -> Changes:
+        """What happened since the last call, in order; () if nothing did within ``timeout_s``.
 
-        A change is never split. Cancelling loses nothing. Raises
-        :class:`~kvorum.errors.WatchEnded`, after which nothing comes any more.
+        A change is never split. Readers who stand at the same place are often given the same
+        tuple. Cancelling loses nothing. Raises :class:`~kvorum.errors.WatchEnded`, after which
+        nothing comes any more.
         """
-        changes = [] if self._is_hasty else self._take()
+        changes = () if self._is_hasty else self._take()
         if not changes and self._end is None:
             changes = await self._wait(timeout_s)
-        if changes:
-            events = 0
-            for change in changes:
-                events += len(change.events)
-            self._hub.taken(events)
-        elif self._end is not None:
+        if not changes and self._end is not None:
             raise _ended(*self._end)
         return changes
 
@@ -155,7 +149,7 @@ class Watch:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def receive(self, changes: list[Change], position: int) -> None:
+    def receive(self, changes: Changes, position: int) -> None:
         """From the history: all that there is of it for this watch, up to ``position``."""
         assert not self._ready, "its reader waits, so it has taken everything"
         self._ready = changes
@@ -174,7 +168,7 @@ class Watch:
         self.position = self.progress
         self._end = reason, resume_revision
         self._link = None
-        self._ready.clear()
+        self._ready = ()
         if self.feed is not None:
             self.feed.watches.pop(self, None)
             self.feed.parked.pop(self, None)
@@ -186,11 +180,11 @@ class Watch:
 
     # --- parts -----------------------------------------------------------------------------
 
-    async def _wait(self, timeout_s: float) -> list[Change]:
+    async def _wait(self, timeout_s: float) -> Changes:
         assert self._waiter is None, "a watch has one reader"
         self._is_over = False
         self._set_alarm(timeout_s)
-        changes = list[Change]()
+        changes: Changes = ()
         try:
             while not changes and self._end is None and not self._is_over:
                 self._waiter = self._loop.create_future()
@@ -226,22 +220,20 @@ class Watch:
             self._is_over = True
             self.wake()
 
-    def _take(self) -> list[Change]:
+    def _take(self) -> Changes:
         if self._ready:
-            changes, self._ready = list(self._ready), []  # others are given the same list
+            changes, self._ready = self._ready, ()
+            self._hub.taken(sum(len(change.events) for change in changes))
             return changes
-        changes = list[Change]()
-        size_bytes = 0
-        while len(changes) < TAKE_CHANGES_MAX and size_bytes < TAKE_BYTES_MAX:
-            change, link = self._skip(), self._link
-            if change is None or link is None or link.next is None:
-                self._is_hasty = False
-                return changes
-            self._link = link.next
-            self.position = change.revision
-            changes.append(change)
-            size_bytes += link.next.bytes_before - link.bytes_before
-        self._is_hasty = True
+        link = self._link if self._skip() is not None else None
+        if link is None:
+            self._is_hasty = False
+            return ()
+        portion = self._hub.portion(link)
+        changes = portion.changes
+        self._link, self._is_hasty = portion.end, portion.is_full
+        self.position = changes[-1].revision
+        self._hub.taken(portion.events)
         return changes
 
     def _skip(self) -> Change | None:

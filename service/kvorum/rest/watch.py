@@ -1,6 +1,6 @@
 """``GET /watch``: changes of keys as server-sent events, from any revision that is kept."""
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +18,6 @@ from kvorum.rest.watch_events import Frames, change_frame, change_frame_with_pre
 from kvorum.rest.watch_schemas import WatchBookmark, WatchCancelled, WatchOpened
 
 if TYPE_CHECKING:
-    from kvorum.node.views import Change
     from kvorum.node.watching import Watch
 
 REVISION_MAX = (1 << 63) - 1
@@ -28,9 +27,6 @@ HEARTBEAT_S_MAX = 300
 _PARAMETERS = (
     "there are key, prefix, start, end, fromRevision, previous, types, heartbeatSeconds, bookmarks"
 )
-_PART_BYTES = 64 << 10
-"""Frames that wait are sent together up to about this size: the client may read slowly."""
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -115,10 +111,7 @@ async def _parts(
             changes = await watch.next(request.heartbeat_s)
             if changes:
                 last_id = changes[-1].revision
-                if len(changes) == 1:  # nearly always
-                    yield frames.of(changes[0])
-                    continue
-                for part in _joined(changes, frames):
+                for part in frames.parts(changes):
                     yield part
             else:
                 progress = max(last_id, watch.progress)
@@ -126,20 +119,6 @@ async def _parts(
                 last_id = progress
     except WatchEnded as end:
         yield cancelled(end)
-
-
-def _joined(changes: "list[Change]", frames: Frames) -> Iterator[bytes]:
-    part: list[bytes] = []
-    size_bytes = 0
-    for change in changes:
-        frame = frames.of(change)
-        part.append(frame)
-        size_bytes += len(frame)
-        if size_bytes >= _PART_BYTES:
-            yield b"".join(part)
-            part, size_bytes = [], 0
-    if part:
-        yield b"".join(part)
 
 
 def _sign_of_life(progress: int, last_id: int, *, bookmarks: bool) -> bytes:

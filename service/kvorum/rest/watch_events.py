@@ -1,12 +1,13 @@
 """Changes as the frames of a watch, each made once for everybody who watches alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from kvorum.mvcc.record import Event
 from kvorum.node.views import Change
+from kvorum.node.watch_feed import Changes
 from kvorum.rest import sse
 from kvorum.rest.schemas import KeyValue
 from kvorum.rest.values import key_text, key_value, value_fields
@@ -14,6 +15,8 @@ from kvorum.rest.watch_schemas import WatchChange, WatchEvent
 
 _FRAMES_BYTES_MAX = 8 << 20
 _FRAMES_MAX = 1024
+_PART_BYTES = 64 << 10
+"""Frames that wait are sent together up to about this size."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,6 +40,23 @@ class Frames:
         self._bytes_max = bytes_max
         self._kept: dict[tuple[int, ...], tuple[tuple[Event, ...], bytes]] = {}
         self._bytes = 0
+        self._told: tuple[Changes, bytes] = (), b""  # the last ones, and their only part
+
+    def parts(self, changes: Changes) -> Iterator[bytes]:
+        """What is to be sent of them, part by part, since the client may read slowly.
+
+        If that is one part, as nearly always, it is made once for all readers who are given
+        these changes one after the other.
+        """
+        if changes is self._told[0]:
+            yield self._told[1]
+            return
+        parts = _joined(map(self.of, changes))
+        first = next(parts, b"")
+        if len(first) < _PART_BYTES:  # nothing follows
+            self._told = changes, first
+        yield first
+        yield from parts
 
     def of(self, change: Change) -> bytes:
         names = tuple(map(id, change.events))
@@ -54,6 +74,18 @@ class Frames:
         while self._bytes > self._bytes_max or len(self._kept) > self._frames_max:
             _, dropped = self._kept.pop(next(iter(self._kept)))
             self._bytes -= len(dropped)
+
+
+def _joined(frames: Iterable[bytes]) -> Iterator[bytes]:
+    part, size_bytes = list[bytes](), 0
+    for frame in frames:
+        part.append(frame)
+        size_bytes += len(frame)
+        if size_bytes >= _PART_BYTES:
+            yield b"".join(part)
+            part, size_bytes = [], 0
+    if part:
+        yield b"".join(part)
 
 
 def change_frame(change: Change) -> bytes:

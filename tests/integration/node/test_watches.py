@@ -123,7 +123,7 @@ async def test_a_watch_survives_a_snapshot_that_brings_the_history() -> None:
     async with cluster_of(3, snapshot_entries=20, snapshot_keep_entries=5) as cluster:
         leader, late, watch = await fall_behind(cluster, 60)
         begin, end = watch.revision, cluster[leader].machine.revision
-        assert await watch.next(0.1) == []
+        assert await watch.next(0.1) == ()
         cluster.network.heal()
         assert await told(watch, end) == list(range(begin + 1, end + 1))
         assert cluster[late].counted("kvorum_snapshots_installed_total") == 1

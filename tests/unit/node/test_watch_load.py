@@ -87,7 +87,7 @@ class TestLargeRevision:
         await asyncio.sleep(0)
         assert kit.hub.level == 0
         assert first.progress == 0
-        assert await first.next(0) == []
+        assert await first.next(0) == ()
         leaving.close()
         second, third = kit.hub.open(ALL), kit.hub.open(prefix_range(b"k"))
         kit.put(b"k")

@@ -1,7 +1,7 @@
 """What the reader of a watch sees."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -19,7 +19,7 @@ SOON_S = 0.01
 LONG_S = 30
 
 
-def revisions(changes: list[Change]) -> list[int]:
+def revisions(changes: Sequence[Change]) -> list[int]:
     return [change.revision for change in changes]
 
 
@@ -77,7 +77,7 @@ class TestWhatIsTold:
         watch = kit.hub.open(ALL, from_revision=4)
         for _ in range(3):
             kit.put(b"a")
-        assert await watch.next(SOON_S) == []
+        assert await watch.next(SOON_S) == ()
         kit.put(b"a")
         assert revisions(await watch.next(LONG_S)) == [4]
 
@@ -145,7 +145,7 @@ class TestWhatIsTold:
             kit.put(b"a")
         first = await watch.next(LONG_S)
         assert 0 < len(first) < late
-        assert revisions(first + await take(watch, late)) == list(range(1, late + 1))
+        assert revisions([*first, *await take(watch, late)]) == list(range(1, late + 1))
 
     async def test_a_large_value_comes_alone(self, kit: HubKit) -> None:
         watch = kit.hub.open(ALL)
@@ -160,20 +160,50 @@ class TestWhatIsTold:
         assert changes[0] is changes[1]
         assert changes[0].events[0] is changes[2].events[0] is kit.history.all[0]
 
-    async def test_a_reader_may_do_with_its_list_what_it_likes(self, kit: HubKit) -> None:
+    @pytest.mark.parametrize("from_revision", [None, 1])
+    async def test_readers_at_the_same_place_are_given_the_same_changes(
+        self, kit: HubKit, from_revision: int | None
+    ) -> None:
+        """So whoever encodes them can do it once for all."""
         kit.put(b"a")
-        watches = [kit.hub.open(ALL, from_revision=1) for _ in range(2)]
-        for changes in await asyncio.gather(*(watch.next(LONG_S) for watch in watches)):
-            assert revisions(changes) == [1]
-            changes.clear()
+        watches = [kit.hub.open(ALL, from_revision=from_revision) for _ in range(3)]
+        readers = [asyncio.create_task(watch.next(LONG_S)) for watch in watches]
+        await asyncio.sleep(0)
+        kit.put(b"a")
+        first, *others = await asyncio.gather(*readers)
+        assert revisions(first) == ([2] if from_revision is None else [1, 2])
+        assert all(changes is first for changes in others)
+
+    async def test_whoever_comes_later_is_given_what_came_meanwhile(self, kit: HubKit) -> None:
+        early, late, far_behind = (kit.hub.open(ALL) for _ in range(3))
+        kit.put(b"a")
+        assert revisions(await take(early, 1)) == [1]
+        kit.put(b"a")
+        assert revisions(await take(early, 2)) == [2]
+        assert revisions(await late.next(LONG_S)) == [1, 2]
+        for _ in range(TAKE_CHANGES_MAX):
+            kit.put(b"a")
+        assert revisions(await take(late, late.revision + 2 + TAKE_CHANGES_MAX))[-1] == 66
+        assert len(await far_behind.next(LONG_S)) == TAKE_CHANGES_MAX, "a portion, not all"
+        assert revisions(await far_behind.next(LONG_S)) == [65, 66]
+
+    async def test_what_was_taken_is_not_kept(self, kit: HubKit) -> None:
+        """A portion that others may be given must not hold on to all that comes after it."""
+        watch = kit.hub.open(ALL)
+        kit.put(b"a")
+        await take(watch, 1)
+        assert kit.hub._portion is not None
+        kit.put(b"a")
+        await asyncio.sleep(0)
+        assert kit.hub._portion is None
 
 
 class TestWaiting:
     async def test_nothing_in_time(self, kit: HubKit) -> None:
         watch = kit.hub.open(single_key(b"a"))
         kit.put(b"b")
-        assert await watch.next(SOON_S) == []
-        assert await watch.next(0) == []
+        assert await watch.next(SOON_S) == ()
+        assert await watch.next(0) == ()
 
     async def test_nothing_in_time_by_a_clock_that_rings_early(
         self, kit: HubKit, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +216,7 @@ class TestWaiting:
         )
         watch = kit.hub.open(single_key(b"a"))
         async with asyncio.timeout(LONG_S):
-            assert await watch.next(2 * SOON_S) == []
+            assert await watch.next(2 * SOON_S) == ()
 
     @pytest.mark.parametrize("then_s", [LONG_S, LONG_S / 4, LONG_S * 2])
     @pytest.mark.parametrize("woken_s", [0, LONG_S / 3])
@@ -201,7 +231,7 @@ class TestWaiting:
             assert revisions(await watch.next(LONG_S)) == [1]
             for _ in range(2):
                 began_s = loop.time()
-                assert await watch.next(then_s) == []
+                assert await watch.next(then_s) == ()
                 assert loop.time() - began_s == pytest.approx(then_s)
 
         waits()
@@ -287,7 +317,7 @@ class TestProgress:
         watch = kit.hub.open(single_key(b"a"), from_revision=10)
         assert watch.progress == 9
         while watch.progress < 5000:
-            assert await watch.next(SOON_S) == []
+            assert await watch.next(SOON_S) == ()
 
 
 class TestEnds:

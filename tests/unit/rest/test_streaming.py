@@ -112,6 +112,37 @@ def test_a_frame_that_is_too_large_is_not_kept() -> None:
     assert maker.made == [1, 1]
 
 
+def test_readers_of_the_same_changes_share_what_is_sent() -> None:
+    frames = Frames(Maker())
+    changes = change(1, b"a"), change(2, b"b")
+    [first], [second] = frames.parts(changes), frames.parts(changes)
+    assert first == frames.of(changes[0]) + frames.of(changes[1])
+    assert second is first
+    [other] = frames.parts((change(3, b"a"),))
+    assert other == b"x" * 10
+    [third] = frames.parts(changes)
+    assert third == first
+
+
+def test_much_is_sent_in_parts_that_are_made_when_they_are_needed() -> None:
+    maker = Maker(size_bytes=30_000)
+    changes = tuple(change(revision, b"k") for revision in range(1, 8))
+    for _ in range(2):
+        parts = Frames(maker).parts(changes)
+        assert len(next(parts)) == 90_000
+        assert len(maker.made) == 3, "the client may read slowly"
+        assert [len(part) for part in parts] == [90_000, 30_000]
+        assert maker.made == list(range(1, 8))
+        maker.made.clear()
+
+
+def test_a_part_that_is_full_is_not_all() -> None:
+    frames = Frames(Maker(size_bytes=70_000))
+    changes = change(1, b"k"), change(2, b"k")
+    for _ in range(2):
+        assert [len(part) for part in frames.parts(changes)] == [70_000, 70_000]
+
+
 # Presence ------------------------------------------------------------------------------------
 
 
