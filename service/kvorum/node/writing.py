@@ -87,16 +87,6 @@ class Writing:
         after_index = self._machine.applied_index
         return self._submit(Put(request_id, key, value, after_index, lease, ttl_ms, content_type))
 
-    def put_for(self, waiter: Waiter[Outcome], request_id: str, key: bytes, value: bytes) -> None:
-        """:meth:`put` of JSON text under a new id; ``waiter`` gets the outcome.
-
-        Nobody can have asked for it before, so nothing has to be looked up.
-        """
-        self._check(key, value)
-        self._fence.check()
-        command = encode_command(Put(request_id, key, value, self._machine.applied_index))
-        self._proposals.queue(request_id, command, waiter)
-
     def compare_and_set(
         self, request_id: str, key: bytes, expected: bytes, value: bytes
     ) -> "Future[Outcome]":
@@ -109,6 +99,33 @@ class Writing:
         """Remove ``key``."""
         self._check(key)
         return self._submit(Delete(request_id, key, self._machine.applied_index))
+
+    # --- the same for whoever waits otherwise than by a future, under new ids ------------
+
+    def put_for(self, waiter: Waiter[Outcome], request_id: str, key: bytes, value: bytes) -> None:
+        """:meth:`put` of JSON text; ``waiter`` gets the outcome."""
+        self._check(key, value)
+        self._queue(Put(request_id, key, value, self._machine.applied_index), waiter)
+
+    def compare_and_set_for(
+        self, waiter: Waiter[Outcome], request_id: str, key: bytes, expected: bytes, value: bytes
+    ) -> None:
+        """:meth:`compare_and_set`; ``waiter`` gets the outcome."""
+        self._check(key, value, expected)
+        after_index = self._machine.applied_index
+        self._queue(CompareAndSet(request_id, key, expected, value, after_index), waiter)
+
+    def delete_for(self, waiter: Waiter[Outcome], request_id: str, key: bytes) -> None:
+        """:meth:`delete`; ``waiter`` gets the outcome."""
+        self._check(key)
+        self._queue(Delete(request_id, key, self._machine.applied_index), waiter)
+
+    def _queue(self, command: Put | CompareAndSet | Delete, waiter: Waiter[Outcome]) -> None:
+        """Nobody can have asked for it before, so nothing has to be looked up."""
+        self._fence.check()
+        self._proposals.queue(command.request_id, encode_command(command), waiter)
+
+    # --- several keys --------------------------------------------------------------------
 
     def write(
         self,

@@ -10,7 +10,7 @@ from http import HTTPStatus
 import msgspec
 
 from kvorum.mvcc.outcome import SUCCESS_MESSAGE, Outcome
-from kvorum.node.views import Leadership, ReadResult
+from kvorum.node.views import Leadership, ReadResult, Staleness
 from kvorum.rest.answer import Answer, Headers, header_list
 from kvorum.rest.key_answers import read_answer, write_answer
 from kvorum.rest.schemas import CommonAnswer
@@ -59,7 +59,7 @@ class AnswerForms:
         return b"%s%d\r\n\r\n%s" % (self._head, len(body), body)
 
     def read(self, result: ReadResult) -> bytes:
-        """The answer to a linearizable read of a key that exists; its id needs no escapes."""
+        """The answer to a read of a key that exists; its id needs no escapes."""
         record = result.record
         assert record is not None, "the caller knows that the key exists"
         if record.content_type or record.lease:
@@ -67,7 +67,7 @@ class AnswerForms:
         modified = record.mod_revision
         body = (
             b'%s%s","success":true,"message":"success","value":%s,"revision":%d,'
-            b'"createRevision":%d,"modRevision":%d,"version":%d}'
+            b'"createRevision":%d,"modRevision":%d,"version":%d%s}'
         ) % (
             self._body,
             result.request_id.encode(),
@@ -76,6 +76,7 @@ class AnswerForms:
             record.create_revision,
             modified,
             record.version,
+            b"" if result.staleness is None else _age(result.staleness),
         )
         return b'%s%d\r\netag: "%d"\r\n\r\n%s' % (self._head, len(body), modified, body)
 
@@ -91,6 +92,15 @@ class AnswerForms:
             _lines(headers),
             answer.body,
         )
+
+
+def _age(staleness: Staleness) -> bytes:
+    contact_ms = staleness.last_contact_ms
+    return b',"lastContactMs":%s,"appliedIndex":%d,"commitIndex":%d' % (
+        b"null" if contact_ms is None else b"%d" % contact_ms,
+        staleness.applied_index,
+        staleness.commit_index,
+    )
 
 
 def is_last(answer: Answer) -> bool:

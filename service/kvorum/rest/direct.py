@@ -18,6 +18,7 @@ from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
 from kvorum.rest.answer import Answer
 from kvorum.rest.answer_bytes import AnswerForms, is_last
+from kvorum.rest.body import parse_swap
 from kvorum.rest.fullness import full_detail
 from kvorum.rest.key_answers import read_answer, unread_answer, write_answer
 from kvorum.rest.locations import KEY_PREFIX, shown_path
@@ -58,10 +59,7 @@ class Connection(Protocol):
 
 
 class _Waiting:
-    """A request under way, as the service sees it: it waits for a result.
-
-    ``value_bytes`` is the size of what it writes, None for a read.
-    """
+    """A request under way, as the service sees it: it waits for a result."""
 
     __slots__ = (
         "_direct",
@@ -81,7 +79,7 @@ class _Waiting:
         connection: Connection,
         request: PlainRequest,
         request_id: str,
-        value_bytes: int | None,
+        values: tuple[bytes, ...],
     ) -> None:
         self.began_s = perf_counter()
         self._direct = direct
@@ -89,7 +87,7 @@ class _Waiting:
         self.key = request.key
         self.method = request.method
         self.request_id = request_id
-        self.value_bytes = value_bytes
+        self.value_bytes = len(values[-1]) if values else 0  # of what it writes
         self.result: Outcome | ReadResult | None = None
         self.error: Exception | None = None
 
@@ -132,21 +130,24 @@ class Direct:
         request = self._requests.read(data)
         if request is None or len(request.key) > self._options.key_bytes_max:
             return False
-        value: bytes | None = None
-        if request.method != "GET":
-            try:
-                new = parse_put(request.body, self._options.value_bytes_max)
-            except (InvalidRequest, TooLarge):
-                return False
-            if new.content_type or new.lease or new.ttl_ms:
-                return False
-            value = new.value
-        elif request.body:
+        values = self._values_of(request)
+        if values is None or (self._spans is not None and self._is_traced(connection)):
             return False
-        if self._spans is not None and self._is_traced(connection):
-            return False
-        self._begin(request, value, connection)
+        self._begin(request, values, connection)
         return True
+
+    def _values_of(self, request: PlainRequest) -> tuple[bytes, ...] | None:
+        """The JSON texts that the method wants in the body; None: something special, or wrong."""
+        method, body, bytes_max = request.method, request.body, self._options.value_bytes_max
+        if method in ("GET", "DELETE"):
+            return None if body else ()
+        try:
+            if method == "PATCH":
+                return parse_swap(body, bytes_max)
+            new = parse_put(body, bytes_max)
+        except (InvalidRequest, TooLarge):
+            return None
+        return None if new.content_type or new.lease or new.ttl_ms else (new.value,)
 
     def _is_traced(self, connection: Connection) -> bool:
         """By chance: a plain request has no trace context."""
@@ -154,18 +155,28 @@ class Direct:
         connection.admission = self._spans.admit(())
         return connection.admission is not None
 
-    def _begin(self, request: PlainRequest, value: bytes | None, connection: Connection) -> None:
-        service = self._service
-        request_id = service.new_request_id()
-        size_bytes = None if value is None else len(value)
-        waiting = _Waiting(self, connection, request, request_id, size_bytes)
+    def _begin(
+        self, request: PlainRequest, values: tuple[bytes, ...], connection: Connection
+    ) -> None:
+        waiting = _Waiting(self, connection, request, self._service.new_request_id(), values)
         try:
-            if value is None:
-                service.get_for(waiting, request_id, request.key)
-            else:
-                service.put_for(waiting, request_id, request.key, value)
+            self._ask(request, values, waiting)
         except Exception as error:  # noqa: BLE001 - every one becomes an answer
             waiting.set_exception(error)
+
+    def _ask(self, request: PlainRequest, values: tuple[bytes, ...], waiting: _Waiting) -> None:
+        service, request_id, key = self._service, waiting.request_id, request.key
+        match request.method:
+            case "GET" if request.stale:
+                waiting.set_result(service.get_stale(request_id, key))
+            case "GET":
+                service.get_for(waiting, request_id, key)
+            case "DELETE":
+                service.delete_for(waiting, request_id, key)
+            case "PATCH":
+                service.compare_and_set_for(waiting, request_id, key, *values)
+            case _:
+                service.put_for(waiting, request_id, key, *values)
 
     # --- answers -----------------------------------------------------------------------
 

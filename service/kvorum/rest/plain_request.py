@@ -16,8 +16,11 @@ HEADS_MAX: Final = 1024
 HEAD_BYTES_MAX: Final = 1024
 """Of such a block."""
 
-_REQUEST = re.compile(rb"(GET|PUT|POST) /key/([\w.~!$&'()*+,;=:@/-]+) HTTP/1\.1\r\n")
-_METHODS: Final = {b"GET": "GET", b"PUT": "PUT", b"POST": "POST"}
+_REQUEST = re.compile(
+    rb"(GET|PUT|POST|PATCH|DELETE) /key/([\w.~!$&'()*+,;=:@/-]+)(\?consistency=stale)?"
+    rb" HTTP/1\.1\r\n"
+)
+_METHODS: Final = {name.encode(): name for name in ("GET", "PUT", "POST", "PATCH", "DELETE")}
 _LINE = re.compile(rb"([A-Za-z-]+): ?([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
 _END = b"\r\n\r\n"
@@ -37,11 +40,15 @@ _IGNORED: Final = frozenset(
 
 
 class PlainRequest(Struct, frozen=True, gc=False):
-    """``method`` as in the request line, ``key`` not empty, ``body`` whole, if there is one."""
+    """``method`` as in the request line, ``key`` not empty, ``body`` whole, if there is one.
+
+    Only a GET may be ``stale``: this node's own state will do.
+    """
 
     method: str
     key: bytes
     body: bytes
+    stale: bool = False
 
 
 class PlainRequests:
@@ -63,7 +70,10 @@ class PlainRequests:
             length = self._learn(head)
         if length != len(data) - body_start:
             return None
-        return PlainRequest(_METHODS[request[1]], request[2], data[body_start:])
+        method, key, stale = request.groups()
+        if stale and method != b"GET":
+            return None
+        return PlainRequest(_METHODS[method], key, data[body_start:], bool(stale))
 
     def _learn(self, head: bytes) -> int:
         if not head.endswith(_END) or len(head) > HEAD_BYTES_MAX or _TRAITS.search(head):

@@ -152,6 +152,36 @@ async def test_plain_requests_are_taken_and_observed() -> None:
     assert observer.seen == [(route, "PUT", 200), (route, "GET", 200), (route, "GET", 404)]
 
 
+SWAP = b'{"oldValue":1,"newValue":2}'
+
+
+@pytest.mark.parametrize(
+    ("request_line", "body", "status"),
+    [
+        (b"PUT /key/colour", b'{"value":2}', 200),
+        (b"POST /key/colour", b'{"value":2}', 200),
+        (b"PATCH /key/colour", SWAP, 200),
+        (b"PATCH /key/colour", SWAP.replace(b"1", b"7"), 409),
+        (b"PATCH /key/no", SWAP, 404),
+        (b"DELETE /key/colour", b"", 200),
+        (b"DELETE /key/no", b"", 404),
+        (b"GET /key/colour", b"", 200),
+        (b"GET /key/colour?consistency=stale", b"", 200),
+        (b"GET /key/no?consistency=stale", b"", 404),
+    ],
+)
+async def test_each_kind_of_plain_request_is_taken(
+    request_line: bytes, body: bytes, status: int
+) -> None:
+    length = b"Content-Length: %d\r\n" % len(body) if body else b""
+    async with served() as node, node.client() as (reader, writer):
+        writer.write(put(b"1"))
+        await answer(reader)
+        writer.write(b"%s HTTP/1.1\r\nHost: k\r\n%s\r\n%s" % (request_line, length, body))
+        assert (await answer(reader)).startswith(b"HTTP/1.1 %d " % status)
+        assert node.direct.taken == 2
+
+
 async def test_what_comes_in_pieces_is_put_together() -> None:
     async with served() as node, node.client() as (reader, writer):
         for piece in (put(b"12")[:9], put(b"12")[9:-3], put(b"12")[-3:]):

@@ -34,6 +34,15 @@ def request(
             PlainRequest("POST", b"colour", BODY),
         ),
         (request(HOST, method=b"GET", target=b"/key/a//b/"), PlainRequest("GET", b"a//b/", b"")),
+        (request(HOST, method=b"DELETE"), PlainRequest("DELETE", b"colour", b"")),
+        (
+            request(HOST + LENGTH, body=BODY, method=b"PATCH"),
+            PlainRequest("PATCH", b"colour", BODY),
+        ),
+        (
+            request(HOST, method=b"GET", target=b"/key/colour?consistency=stale"),
+            PlainRequest("GET", b"colour", b"", stale=True),
+        ),
     ],
 )
 def test_plain_requests_are_read_also_when_their_head_is_known(
@@ -47,7 +56,8 @@ def test_plain_requests_are_read_also_when_their_head_is_known(
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(request(HOST, method=b"DELETE"), id="another method"),
+        pytest.param(request(HOST, method=b"HEAD"), id="another method"),
+        pytest.param(request(HOST, target=b"/key/a?consistency=stale"), id="a stale write"),
         pytest.param(request(HOST, method=b"GET", target=b"/key/a?x=1"), id="a query"),
         pytest.param(request(HOST, method=b"GET", target=b"/key/a%2F"), id="an escape"),
         pytest.param(request(HOST, method=b"GET", target=b"/keys"), id="another route"),
@@ -136,6 +146,7 @@ _STARTS = st.sampled_from(
     [
         *(b"GET /key/a", b"PUT /key/a/b", b"POST /key/a;b=c", b"GET /key/a#b", b"GET //key/a"),
         *(b"PUT /key/a?b", b"get /key/a", b"GET  /key/a", b"GET /key/..", b"GET /key/a b"),
+        *(b"GET /key/a?consistency=stale", b"DELETE /key/a", b"PATCH /key/a", b"PATCHED /key/a"),
     ]
 )
 _ENDS = st.sampled_from([b" HTTP/1.1", b" HTTP/1.0", b" HTTP/1.1 ", b"", b" HTTP/11"])
@@ -157,11 +168,8 @@ def test_a_parser_agrees(
     assert seen.complete == 1
     assert parser.should_keep_alive()
     assert parser.get_http_version() == "1.1"
-    assert (parser.get_method().decode(), seen.url[len(b"/key/") :], seen.body) == (
-        plain.method,
-        plain.key,
-        plain.body,
-    )
+    target = b"/key/" + plain.key + b"?consistency=stale" * plain.stale
+    assert (parser.get_method().decode(), seen.url, seen.body) == (plain.method, target, plain.body)
     allowed = {b"host", b"content-length", b"accept", b"connection", b"pragma", b"cache-control"}
     assert seen.headers.keys() <= allowed | {b"user-agent", b"content-type"}
 

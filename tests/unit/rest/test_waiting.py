@@ -21,7 +21,9 @@ class Desk:
 
 def waiting_at(desk: Desk) -> _Waiting:
     request = PlainRequest("PUT", b"k", b"")
-    return _Waiting(cast("Direct", desk), cast("Connection", cast("Any", None)), request, "r", 1)
+    return _Waiting(
+        cast("Direct", desk), cast("Connection", cast("Any", None)), request, "r", (b"1",)
+    )
 
 
 async def test_an_answered_write_gets_no_second_answer_when_its_time_is_over() -> None:
