@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from kvorum.app.web import HEAD_BYTES_MAX
+from kvorum.app.http_protocol import HEAD_BYTES_MAX
 from tests.integration.app.one_node import OneNode
 from tests.support.wait import eventually
 
