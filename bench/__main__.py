@@ -28,7 +28,7 @@ from bench.programs import ensure_programs
 from bench.progress import Progress, minutes
 from bench.results import Results, Row, from_json, to_json
 from bench.stage import Effort, Step, open_stage
-from bench.tables import for_terminal, replace_figures
+from bench.tables import PICTURE, for_terminal, replace_figures
 from tools.ensure_programs import ROOT, MissingError
 
 RESULTS = ROOT / "bench" / "results"
@@ -105,6 +105,7 @@ def report(arguments: argparse.Namespace) -> None:
     results = from_json(arguments.file.read_bytes())
     if arguments.write:
         DOCUMENT.write_text(replace_figures(DOCUMENT.read_text(), results))
+        draw(results, DOCUMENT.parent / "images" / PICTURE)
     else:
         print(for_terminal(results))
 

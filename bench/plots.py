@@ -7,8 +7,9 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.results import Results, Row, ratio
+from bench.results import Ratio, Results, Row, ratio
 from bench.systems import ETCD, ETCD_GRPC, KVORUM
+from bench.tables import name_of
 
 COLOURS: Mapping[str, str] = {KVORUM: "#1565c0", ETCD: "#ef6c00", ETCD_GRPC: "#8d6e63"}
 TITLES = {"put": "put", "get": "linearizable get"}
@@ -16,12 +17,15 @@ TITLES = {"put": "put", "get": "linearizable get"}
 
 def draw(results: Results, to: Path) -> Sequence[Path]:
     """Writes ``to`` with ``.png`` and ``.svg`` behind it."""
-    figure = Figure(figsize=(13, 8.5), layout="constrained", facecolor="white")
-    grid = figure.add_gridspec(2, 6)
-    for load, place in zip(TITLES, (grid[0, :3], grid[0, 3:]), strict=True):
-        _by_connections(figure.add_subplot(place), results, load)
-    _ratios(figure.add_subplot(grid[1, :4]), results)
-    _pauses(figure.add_subplot(grid[1, 4:]), results)
+    ratios = _rates_of_both(results)
+    lower = max(4.0, 0.21 * len(ratios))
+    figure = Figure(figsize=(13, 4.5 + lower), layout="constrained", facecolor="white")
+    [[above], [below]] = figure.subfigures(2, 1, height_ratios=(4.5, lower), squeeze=False)
+    for number, load in enumerate(TITLES, start=1):
+        _by_connections(above.add_subplot(1, 2, number), results, load)
+    grid = below.add_gridspec(1, 3)
+    _ratios(below.add_subplot(grid[0, :2]), ratios)
+    _pauses(below.add_subplot(grid[0, 2]), results)
     quick = ", quick form" if results.is_quick else ""
     figure.suptitle(
         f"kvorum and etcd {results.versions['etcd']}, 3 nodes on {results.machine.cores} shared "
@@ -71,16 +75,18 @@ def _by_connections(axes: Axes, results: Results, load: str) -> None:
         axes.legend(loc="upper left", frameon=False)
 
 
-def _ratios(axes: Axes, results: Results) -> None:
-    """kvorum's rate over etcd's, with the spread over rounds."""
+def _rates_of_both(results: Results) -> list[tuple[str, Ratio]]:
+    """kvorum's rate over etcd's, of each load."""
     found = [
-        (f"{row.load}, {row.at}", ratio(row.values[KVORUM], row.values[ETCD]))
+        (name_of(row), ratio(row.values[KVORUM], row.values[ETCD]))
         for row in results.rows
         if row.measure == "per second" and {KVORUM, ETCD} <= row.values.keys()
     ]
+    return [(label, of_row) for label, of_row in found if of_row is not None]
+
+
+def _ratios(axes: Axes, found: Sequence[tuple[str, Ratio]]) -> None:
     for at, (_, of_row) in enumerate(found):
-        if of_row is None:
-            continue
         is_ahead = of_row.median >= 1
         axes.barh(at, of_row.median, 0.7, color=COLOURS[KVORUM if is_ahead else ETCD], alpha=0.85)
         axes.plot([of_row.low, of_row.high], [at, at], color="black", linewidth=1)

@@ -19,6 +19,8 @@ LEGEND = (
     "All that was measured: medians, and in brackets the lowest and the highest. Latencies and the "
     "leader's processor time per request are kvorum's / etcd's."
 )
+PICTURE = "performance"
+"""In docs/images, without suffix."""
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _WORDS = {True: "met", False: "MISSED", None: "not measured"}
 
@@ -45,7 +47,7 @@ def rates(results: Results) -> Iterator[Line]:
         others = [name for name in row.values if name not in {KVORUM, ETCD}]
         ours, theirs = row.values[KVORUM], row.values[ETCD]
         latencies = (_pair(results, row, measure) for measure in ("p50 ms", "p99 ms", "µs"))
-        yield (_name(row), spread(ours), spread(theirs), _ratio(ours, theirs), *latencies)
+        yield (name_of(row), spread(ours), spread(theirs), _ratio(ours, theirs), *latencies)
         for name in others:
             found = row.values[name]
             of_kvorum, of_others = (spread(found), "") if name == ONE_K else ("", spread(found))
@@ -54,16 +56,16 @@ def rates(results: Results) -> Iterator[Line]:
 
 def others(results: Results) -> Iterator[Line]:
     """One line for each measure of everything else."""
-    shown = {_name(row) for row in results.rows if _is_rate(row)}
+    shown = {name_of(row) for row in results.rows if _is_rate(row)}
     for row in results.rows:
-        if _name(row) in shown:
+        if name_of(row) in shown:
             continue
         ours, theirs = row.values.get(KVORUM, ()), row.values.get(ETCD, ())
         told = [
             f"{name}: {spread(row.values[name])}" for name in (BEFORE, DURING) if name in row.values
         ]
         yield (
-            _name(row),
+            name_of(row),
             {"per second": "per s"}.get(row.measure, row.measure),
             ", ".join(told) or (spread(ours) if ours else ""),
             spread(theirs) if theirs else "",
@@ -76,7 +78,8 @@ def _is_rate(row: Row) -> bool:
     return row.measure == "per second" and {KVORUM, ETCD} <= row.values.keys()
 
 
-def _name(row: Row) -> str:
+def name_of(row: Row) -> str:
+    """The load in words, and what distinguishes this row of it."""
     load = LOADS.get(row.load)
     return f"{load.title if load else row.load}, {row.at}"
 
@@ -138,6 +141,7 @@ def for_document(results: Results) -> str:
     parts = [
         BEGIN,
         describe(results),
+        f"![Rates, ratios and pauses](images/{PICTURE}.svg)",
         markdown(AIMED, list(aimed(judge(results)))),
         LEGEND,
         *_tables(results, markdown),
