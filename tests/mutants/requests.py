@@ -160,10 +160,10 @@ REQUESTS = (
         (
             Edit(
                 StateMachine,
-                "apply",
+                "_execute_one",
                 "outcome = recorded.get(command.request_id)",
-                "outcome = None\n        if recorded.get(command.request_id) is not None:\n"
-                "            outcome = execution.execute(command, time_ms)",
+                "outcome = None\n    if recorded.get(command.request_id) is not None:\n"
+                "        outcome = execution.execute(command, time_ms)",
             ),
         ),
     ),
@@ -221,7 +221,7 @@ REQUESTS = (
             Edit(
                 Outcomes,
                 "_drop_from_first_segment",
-                "self.forgotten_index = segment.indexes[position - 1]",
+                "self.forgotten_index = segment.indexes[end - 1]",
                 "pass",
             ),
         ),
@@ -264,7 +264,7 @@ REQUESTS = (
         "snapshot-not-frozen",
         "what changes while a snapshot is written gets into it",
         ("state", "simulator"),
-        (Edit(Store, "put_at", "if self._view is not None:", "if False:"),),
+        (Edit(Store, "_set", "if self._view is not None:", "if False:"),),
     ),
     Mutant(
         "index-split-from-data",

@@ -49,7 +49,7 @@ def machine_at(index: int) -> StateMachine:
 def of_next_release(index: int) -> tuple[Snapshot, bytes]:
     """Sound as a file; its state is of a version that this release cannot read."""
     first, *rest = blocks_at(index)
-    return a_snapshot(index, [bytes((3,)) + first[1:], *rest])
+    return a_snapshot(index, [bytes((4,)) + first[1:], *rest])
 
 
 READABLE = a_snapshot(250, blocks_at(250))
@@ -172,7 +172,7 @@ async def test_one_that_cannot_be_loaded_is_told_of_once_and_sent_once(
             bench.clock.advance(RETRY_S)
     [record] = caplog.records
     assert "cannot be loaded" in record.message
-    assert "version 3: this release reads version 2" in str(vars(record)["why"])
+    assert "version 4: this release reads version 3" in str(vars(record)["why"])
     assert (bench.failures, bench.installed) == (1, [])
 
 
