@@ -43,7 +43,7 @@ def measure(steps: Sequence[Step], effort: Effort, etcd: Path) -> Iterator[Seque
     progress = Progress(len(steps), total_s)
     print(f"{len(steps)} steps, about {minutes(total_s)}", file=sys.stderr)
     for scene, those in scenes:
-        progress.scene(f"starting {scene.nodes} nodes of each, warming up")
+        progress.scene(f"{scene.name}: starting {scene.nodes} nodes of each, warming up")
         with open_stage(scene, etcd, effort, progress) as stage:
             progress.over(scene.start_s)
             for step in those:

@@ -161,7 +161,7 @@ class Failover:
     """``trials`` of one kind on each system, in turn."""
 
     group: str
-    scene: Scene = Scene()  # noqa: RUF009 - frozen
+    scene: Scene = Scene()  # noqa: RUF009 - it is frozen
 
     @property
     def at(self) -> str:

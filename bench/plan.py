@@ -17,6 +17,7 @@ from bench.watching import Watching
 CONNECTIONS = (1, 16, 64, 256)
 QUICK_CONNECTIONS = (1, 64, 256)
 BASE = Keys("base/")
+LARGE, MANY = Scene("large values"), Scene("many keys")
 FULL = Effort(rounds=5, seconds=3, trials=20)
 QUICK = Effort(rounds=3, seconds=1, trials=3)
 
@@ -34,12 +35,12 @@ def full_plan() -> Sequence[Step]:
     return [
         *_puts_and_gets(CONNECTIONS),
         *_other_loads(),
-        *_values(),
         *_followers(),
-        *(Failover(group) for group in ("failover", "stop", "rolling")),
-        *_keys(),
         Watching("watch", keys=1000, puts_per_s=1000),
         Watching("fanout", keys=1, puts_per_s=10),
+        *(Failover(group) for group in ("failover", "stop", "rolling")),
+        *_values(),
+        *_keys(),
         *_nodes(),
         Million(),
     ]
@@ -75,7 +76,9 @@ def _values() -> Iterator[Throughput]:
     for title, size, count in (("4 KiB", 4096, 1000), ("64 KiB", 65536, 100)):
         keys = Keys(f"v{size}/", count=count, value_bytes=size)
         for load in ("put", "get"):
-            yield Throughput("values", load, f"64 connections, {title} values", 64, keys)
+            yield Throughput(
+                "values", load, f"64 connections, {title} values", 64, keys, scene=LARGE
+            )
 
 
 def _followers() -> Iterator[Throughput]:
@@ -87,7 +90,7 @@ def _followers() -> Iterator[Throughput]:
 def _nodes() -> Iterator[Throughput]:
     for nodes in (5, 7):
         for load in ("put", "get"):
-            at, scene = f"64 connections, {nodes} nodes", Scene(nodes=nodes, start_s=8 + 2 * nodes)
+            at, scene = f"64 connections, {nodes} nodes", Scene("more nodes", nodes)
             yield Throughput("nodes", load, at, 64, BASE, scene=scene)
 
 
@@ -95,4 +98,4 @@ def _keys() -> Iterator[Throughput]:
     for title, count in (("10 k", 10_000), ("100 k", 100_000)):
         keys = Keys(f"k{count}/", count=count)
         for load in ("put", "get"):
-            yield Throughput("keys", load, f"64 connections, {title} keys", 64, keys)
+            yield Throughput("keys", load, f"64 connections, {title} keys", 64, keys, scene=MANY)

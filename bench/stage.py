@@ -31,11 +31,18 @@ class Effort(Struct, frozen=True):
 
 
 class Scene(Struct, frozen=True):
-    """What is started anew for a row of steps."""
+    """What is started anew for a row of steps.
 
+    Several, since etcd keeps all versions of all values until it is compacted, 2 GiB by default.
+    """
+
+    name: str = "loads"
     nodes: int = 3
-    start_s: float = 12.0
-    """About, with the warm-up."""
+
+    @property
+    def start_s(self) -> float:
+        """About, with the warm-up."""
+        return 8.0 + 2 * self.nodes
 
 
 @dataclass

@@ -40,7 +40,7 @@ class Throughput:
     keys: Keys
     through: str = "leader"
     native: bool = False
-    scene: Scene = Scene()  # noqa: RUF009 - frozen
+    scene: Scene = Scene()  # noqa: RUF009 - it is frozen
 
     @property
     def title(self) -> str:

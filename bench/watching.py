@@ -203,7 +203,7 @@ class Watching:
     group: str
     keys: int
     puts_per_s: float
-    scene: Scene = Scene()  # noqa: RUF009 - frozen
+    scene: Scene = Scene()  # noqa: RUF009 - it is frozen
 
     @property
     def at(self) -> str:
