@@ -12,31 +12,46 @@ loads in turn. Answers are checked while measuring, and the data afterwards.
 
 import argparse
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from bench.checking import WrongDataError
+from bench.checking import DisturbedError, WrongDataError
 from bench.machine import describe_machine, read_commit, versions
 from bench.plan import FULL, QUICK, chosen, full_plan, quick_plan
 from bench.plots import draw
 from bench.programs import ensure_programs
 from bench.progress import Progress, minutes
 from bench.results import Results, Row, from_json, to_json
-from bench.stage import Effort, Step, open_stage
+from bench.stage import Effort, Stage, Step, open_stage
 from bench.tables import PICTURE, for_terminal, replace_figures
 from tools.ensure_programs import ROOT, MissingError
 
 RESULTS = ROOT / "bench" / "results"
 DOCUMENT = ROOT / "docs" / "performance.md"
+DISTURBED_MAX = 3
+FAILURES = (
+    *(WrongDataError, RuntimeError, OSError, ValueError, ExceptionGroup),
+    subprocess.SubprocessError,
+)
+"""Of a step: a system that does not answer as it should, a generator that does not run."""
 
 
-def measure(steps: Sequence[Step], effort: Effort, etcd: Path) -> Iterator[Sequence[Row]]:
-    """The rows of one step after the other. Steps that share a scene share its clusters."""
+class Found(Struct, frozen=True):
+    """Of one step: its rows, or why there are none."""
+
+    rows: Sequence[Row]
+    failure: str = ""
+
+
+def measure(steps: Sequence[Step], effort: Effort, etcd: Path) -> Iterator[Found]:
+    """One step after the other. Steps that share a scene share its clusters."""
     scenes = [(scene, list(each)) for scene, each in groupby(steps, lambda step: step.scene)]
     total_s = sum(scene.start_s for scene, _ in scenes)
     total_s += sum(step.takes_s(effort) for step in steps)
@@ -48,9 +63,22 @@ def measure(steps: Sequence[Step], effort: Effort, etcd: Path) -> Iterator[Seque
             progress.over(scene.start_s)
             for step in those:
                 progress.step(step.title)
-                yield step.run(stage)
+                yield attempt(step, stage)
                 progress.over(step.takes_s(effort))
     progress.end()
+
+
+def attempt(step: Step, stage: Stage) -> Found:
+    """A step that fails does not end a run of half an hour, only makes it a failed one."""
+    for _ in range(DISTURBED_MAX):
+        try:
+            return Found(step.run(stage))
+        except DisturbedError as error:
+            stage.progress.found(f"once more: {error}")
+        except FAILURES as error:
+            stage.progress.found(f"FAILED: {error!r}")
+            return Found((), f"{step.title}: {error!r}")
+    return Found((), f"{step.title}: disturbed {DISTURBED_MAX} times")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -81,11 +109,15 @@ def run(arguments: argparse.Namespace) -> None:
     name = results.began[:16].replace(" ", "-").replace(":", "")
     file = arguments.out or RESULTS / f"{name}.json"
     try:
-        for rows in measure(steps, effort, etcd):
-            results.rows.extend(rows)
+        for found in measure(steps, effort, etcd):
+            results.rows.extend(found.rows)
+            if found.failure:
+                results.failures.append(found.failure)
             keep(results, file)
     finally:  # also what was found before something went wrong
         show(results, file)
+    if results.failures:
+        raise WrongDataError(f"{len(results.failures)} of {len(steps)} steps failed, see above")
 
 
 def keep(results: Results, file: Path) -> None:
@@ -94,8 +126,6 @@ def keep(results: Results, file: Path) -> None:
 
 
 def show(results: Results, file: Path) -> None:
-    if not results.rows:
-        return
     print(for_terminal(results))
     pictures = draw(results, file.with_suffix(""))
     print(f"\nwrote {', '.join(str(path) for path in (file, *pictures))}")

@@ -16,6 +16,10 @@ class WrongDataError(Exception):
     """A system lost, repeated or mixed up writes: its figures mean nothing."""
 
 
+class DisturbedError(Exception):
+    """Nothing is wrong, but what was measured is something else: worth another try."""
+
+
 def check_run(what: str, run: Run, load: Load, least_bytes: int) -> None:
     """Every request answered well; reads with as many bytes as their values have."""
     if run.refused or run.broken:

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 Measure = Literal["per second", "p50 ms", "p99 ms", "longest ms", "s", "ms", "MiB", "µs"]
 
@@ -44,6 +44,8 @@ class Results(Struct, frozen=True):
     versions: dict[str, str]
     machine: Machine
     rows: list[Row]
+    failures: list[str] = field(default_factory=list)
+    """What could not be measured, and why."""
 
     def row(self, load: str, at: str, measure: str) -> Row | None:
         return next(

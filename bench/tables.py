@@ -133,6 +133,7 @@ def for_terminal(results: Results) -> str:
         parts.append(columns(AIMED, list(aimed(known))))
     if len(known) < len(verdicts):
         parts.append(f"{len(verdicts) - len(known)} of {len(verdicts)} targets were not measured.")
+    parts += [f"FAILED: {failure}" for failure in results.failures]
     return "\n\n".join(parts)
 
 

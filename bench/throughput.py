@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.checking import (
+    DisturbedError,
     check_replicas,
     check_run,
     check_writes,
@@ -135,5 +136,7 @@ def timed(system: System, run: Callable[[], Run]) -> Timed:
     leader = system.cluster.leader()
     before_s = system.processor_s(leader)
     ran = run()
+    if system.cluster.leader() != leader:
+        raise DisturbedError(f"{system.name}: another node leads than when the run began")
     took_s = system.processor_s(leader) - before_s
     return Timed(ran, 1e6 * took_s / max(1, ran.requests))

@@ -53,6 +53,11 @@ def test_a_terminal_shows_medians_ratios_and_verdicts() -> None:
     assert "targets were not measured" in shown
 
 
+def test_what_failed_stands_last() -> None:
+    failed = replace(RESULTS, failures=["put: 1 connection: lost"])
+    assert for_terminal(failed).endswith("FAILED: put: 1 connection: lost")
+
+
 def test_the_quick_form_says_so() -> None:
     assert "quick form" in for_terminal(RESULTS)
     assert "quick form" not in for_terminal(FULL)
