@@ -18,7 +18,7 @@ from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
 from kvorum.rest.answer import Answer
 from kvorum.rest.answer_bytes import AnswerForms, is_last
-from kvorum.rest.body import parse_swap
+from kvorum.rest.body import body_bytes_max, parse_swap
 from kvorum.rest.fullness import full_detail
 from kvorum.rest.key_answers import read_answer, unread_answer, write_answer
 from kvorum.rest.locations import KEY_PREFIX, shown_path
@@ -118,6 +118,7 @@ class Direct:
         """With ``spans`` some requests are traced, and not taken here."""
         self._service = service
         self._options = options
+        self._body_bytes_max = body_bytes_max(1, options.value_bytes_max)
         self._observer = observer
         self._call_soon = call_soon
         self._spans = spans
@@ -141,6 +142,8 @@ class Direct:
         method, body, bytes_max = request.method, request.body, self._options.value_bytes_max
         if method in ("GET", "DELETE"):
             return None if body else ()
+        if len(body) > self._body_bytes_max:  # it may still be small enough, or is refused
+            return None
         try:
             if method == "PATCH":
                 return parse_swap(body, bytes_max)

@@ -88,6 +88,8 @@ CASES = (
     Case("PUT", b"/key/new", 413, b'{"value":"' + b"v" * 999 + b'"}'),
     Case("PUT", b"/key/new", 413, b" " * 10_000),
     Case("PUT", b"/key/new", 413, [b" " * 3000] * 4),
+    Case("PUT", b"/key/new", 413, _VALUE + b" " * 6000),
+    Case("PATCH", b"/key/colour", 413, _SWAP + b" " * 7000),
     Case("PUT", b"/key/_executed", 403, _VALUE),
     Case("PUT", b"/key/new", 202, _VALUE, (JSON, _ASYNC), _holding),
     Case("PUT", b"/key/new", 200, _VALUE, (JSON, (b"idempotency-key", b'"id-1"'))),
