@@ -44,7 +44,7 @@ def tick(state: State) -> None:
     if state.heartbeat_elapsed >= state.options.heartbeat_ticks:
         state.heartbeat_elapsed = 0
         heartbeat(state)
-    else:
+    elif state.log.commit == state.log.last_index:
         spread_commit(state)
     for peer, progress in state.progress.items():
         progress.silent_ticks += 1
@@ -134,7 +134,8 @@ def spread_commit(state: State) -> None:
 
     Followers learn it from the next append for free, and at once if a client of
     theirs waits for it; the others need not hear of every commit in a message of
-    its own, only soon.
+    its own, only soon. While something is undecided this is left alone: either more
+    is appended, which brings it along, or the next heartbeat does.
     """
     for progress in state.progress.values():
         if progress.state is ProgressState.REPLICATE and progress.commit_sent < state.log.commit:

@@ -64,6 +64,37 @@ def test_a_leader_beats_at_its_interval() -> None:
     assert beats == [0, 2] * 3
 
 
+def test_a_commit_is_announced_at_the_next_tick() -> None:
+    leader = make_leader()
+    for sender in (2, 3):
+        feed(leader, ack(sender, term=1, match=1))
+    assert drain(leader).of(AppendEntries) == [], "not in a message of its own"
+    leader.tick()
+    assert [append.commit for append in drain(leader).of(AppendEntries)] == [1, 1]
+
+
+def test_while_something_is_undecided_commits_are_announced_with_appends_and_heartbeats() -> None:
+    """A leader that is busy would send as many messages again, which say nothing else."""
+    leader = make_leader()
+    for sender in (2, 3):
+        feed(leader, ack(sender, term=1, match=1))
+    leader.tick()
+    drain(leader)
+    for data in (b"1", b"2"):
+        leader.propose(Ticket(1), data)
+        drain(leader)
+    feed(leader, ack(2, term=1, match=2))
+    assert (leader.state.log.commit, leader.state.log.last_index) == (2, 3)
+    leader.state.heartbeat_elapsed = 0
+    leader.tick()
+    assert drain(leader).of(AppendEntries) == []
+    leader.propose(Ticket(2), b"3")
+    assert {append.commit for append in drain(leader).of(AppendEntries)} == {2}
+    feed(leader, ack(2, term=1, match=3))
+    leader.tick()
+    assert {append.commit for append in drain(leader).of(AppendEntries)} == {3}, "a heartbeat"
+
+
 def test_a_new_leader_has_the_whole_timeout_to_hear_a_majority() -> None:
     """Ticks of its campaign do not count, nor does a beat begun in an earlier term."""
     core = make_core()
