@@ -75,7 +75,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
         self._in_message = False
-        self._head_bytes = 0
+        self._head_began = False  # in the piece of data that is being parsed
+        self._head_bytes = 0  # of the head that is arriving, but for its first piece
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -85,7 +86,7 @@ class HttpProtocol(HttpToolsProtocol):
             connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, unread_ms)
 
     def on_message_begin(self) -> None:
-        self._in_head, self._in_message, self._head_bytes = True, True, 0
+        self._in_head = self._in_message = self._head_began = True
         super().on_message_begin()
         if self.admission is not None:
             self.scope["extensions"] = {ADMISSION: cast("Any", self.admission)}
@@ -116,9 +117,10 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._in_message and _OFFER_OF_HTTP_2 in data:
             head, end, rest = data.partition(b"\r\n\r\n")
             data = head.replace(_OFFER_OF_HTTP_2, b"") + end + rest
+        self._head_began = False
         super().data_received(data)
-        if self._in_head:
-            self._head_bytes += len(data)
+        if self._in_head:  # what came before it in its first piece belongs to others
+            self._head_bytes = 0 if self._head_began else self._head_bytes + len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._end(_HEAD_TOO_LARGE)
         if self._in_message and self._deadline is None and not self.transport.is_closing():
