@@ -86,19 +86,19 @@ class Proposals:
         Raises :class:`~kvorum.errors.Rejected`: certainly not applied by this request.
         """
         future = self._futures.new()
-        known = self.writes.find(request_id)
-        if known is not None and not known.is_done():
-            known.join(future)
-            return future
-        if known is not None:  # everyone who waited for that one has gone away
-            self.writes.forget(known)
         self.queue(request_id, command, future, weight)
         return future
 
     def queue(
         self, request_id: str, command: bytes, waiter: Waiter[Outcome], weight: int = 1
     ) -> None:
-        """Queue a command whose request id no other one has; raises as :meth:`submit`."""
+        """:meth:`submit` for whoever waits otherwise than by a future."""
+        known = self.writes.find(request_id)
+        if known is not None:
+            if not known.is_done():
+                known.join(waiter)
+                return
+            self.writes.forget(known)  # everyone who waited for that one has gone away
         self._queue.append(self.writes.admit(request_id, command, waiter, weight))
         self._wake()
 

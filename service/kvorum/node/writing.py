@@ -121,7 +121,7 @@ class Writing:
         self._queue(Delete(request_id, key, self._machine.applied_index), waiter)
 
     def _queue(self, command: Put | CompareAndSet | Delete, waiter: Waiter[Outcome]) -> None:
-        """Nobody can have asked for it before, so nothing has to be looked up."""
+        """Its id is new: if it had an outcome all the same, applying would find it."""
         self._fence.check()
         self._proposals.queue(command.request_id, encode_command(command), waiter)
 

@@ -61,3 +61,16 @@ async def test_a_refusal_is_a_result() -> None:
     waiting.set_result(refused)
     assert waiting.done()
     assert desk.answers[0].result is refused
+
+
+async def test_an_id_that_a_client_had_guessed_is_answered_to_both() -> None:
+    """As if both had chosen it; neither waits in vain, and nothing is counted for ever."""
+    bench, desk = Bench(), Desk()
+    guessed = bench.proposals.submit("r", put_command("r"))
+    waiting = waiting_at(desk)
+    bench.proposals.queue("r", put_command("r"), waiting)
+    bench.proposals.take_batches(STAMP)
+    bench.proposals.on_applied(entry(1, 2, batch("r")), [outcome("r")])
+    assert await guessed == outcome("r")
+    assert desk.answers == [waiting]
+    assert bench.proposals.writes.size_bytes == 0
