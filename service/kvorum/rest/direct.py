@@ -197,9 +197,13 @@ class Direct:
             connection, status = waiting.connection, 200
             forms.prepare(connection.default_headers, leadership)
             last = not connection.keep_alive
-            raw = b"" if last else _form_of(waiting.result, forms)
-            if not raw:
-                answer = self._answer(waiting)
+            try:
+                raw = b"" if last else _form_of(waiting.result, forms)
+                answer = None if raw else self._answer(waiting)
+            except Exception as error:  # noqa: BLE001 - it becomes an answer; the others get theirs
+                waiting.error = error
+                raw, answer = b"", self._answer(waiting)
+            if answer is not None:
                 status, raw = answer.status, forms.any(answer, keep_alive=not last)
                 last = last or is_last(answer)
             connection.respond(raw, last=last)

@@ -283,3 +283,21 @@ async def test_an_unexpected_error_is_a_500_and_the_others_get_their_answers(
         writer.write(put(b"1"))
         assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
     assert "unexpected error while answering GET" in caplog.text
+
+
+async def test_an_error_while_one_answer_is_made_leaves_the_others_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = FakeService()
+    service.quota_bytes, service.held = 1, []
+    monkeypatch.setattr(service, "store_info", lambda: 1 / 0)
+    direct = Counting(service, OPTIONS, Requests(), asyncio.get_running_loop().call_soon)
+    clients = [connected(HotPath(KeyApi(service, OPTIONS), Requests()), direct) for _ in range(2)]
+    for (protocol, _), request in zip(clients, (put(b"1"), GET), strict=True):
+        protocol.data_received(request)
+    service.release()
+    await soon(lambda: all(protocol.cycle.response_complete for protocol, _ in clients))
+    statuses = [bytes(transport.written[:13]) for _, transport in clients]
+    assert statuses == [b"HTTP/1.1 500 ", b"HTTP/1.1 404 "]
+    for protocol, _ in clients:
+        protocol.connection_lost(None)
