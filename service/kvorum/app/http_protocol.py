@@ -6,9 +6,10 @@ takes them as they come.
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kvorum.rest.direct import Direct
@@ -16,6 +17,8 @@ from kvorum.rest.tracing import ADMISSION
 from kvorum.telemetry.spans import Admission
 
 HEAD_BYTES_MAX = 128 << 10
+PIECE_BYTES = 16 << 10
+"""What is parsed at once: a request that waits takes many times the memory of its bytes."""
 _OFFER_OF_HTTP_2 = b"\r\nUpgrade: h2c"
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -49,8 +52,23 @@ class DirectCycle:
         self.disconnected = False
 
 
+class PipelineFlow(FlowControl):
+    """Nothing more is read while requests wait for the one before them to be answered.
+
+    Otherwise each answer, and each body that is wanted, would let in more of them than it ends.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, with direct answers and four amendments.
+    """uvicorn's, with direct answers and five amendments.
 
     A request that has not arrived as a whole within ``PATIENCE_S`` is ended (408, RFC 9110
     §15.5.9); one that comes in a single piece, as nearly all do, costs no timer. A
@@ -59,7 +77,8 @@ class HttpProtocol(HttpToolsProtocol):
     to HTTP/2 is ignored, as RFC 9110 §7.8 allows: the parser would take the body for
     something else. A client that takes nothing of its answer for ``UNREAD_S``, or is gone
     without a word, is cut off by the kernel (TCP_USER_TIMEOUT, where there is one): what waits
-    for it would stay in memory for ever.
+    for it would stay in memory for ever. And of requests that are sent without waiting for
+    answers, only some are parsed ahead.
     """
 
     PATIENCE_S = 30.0
@@ -77,9 +96,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_message = False
         self._head_began = False  # in the piece of data that is being parsed
         self._head_bytes = 0  # of the head that is arriving, but for its first piece
+        self._unparsed = b""  # not empty: requests before it wait in the pipeline
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self.flow = PipelineFlow(transport, self.pipeline)
         connection = transport.get_extra_info("socket")
         if connection is not None and _USER_TIMEOUT is not None:
             unread_ms = round(self.UNREAD_S * 1000)
@@ -114,6 +135,28 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle = cast("RequestResponseCycle", self._direct_cycle)  # in its place
             self._unset_keepalive_if_required()
             return
+        if self._unparsed:
+            self._unparsed += data
+        else:
+            self._parse(data)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._unparsed and not self.pipeline:
+            data, self._unparsed = self._unparsed, b""
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """As far as a request of it has to wait."""
+        for start in range(0, len(data), PIECE_BYTES):
+            if self.transport.is_closing():
+                return
+            if self.pipeline:
+                self._unparsed = data[start:]
+                return
+            self._parse_piece(data[start : start + PIECE_BYTES])
+
+    def _parse_piece(self, data: bytes) -> None:
         if not self._in_message and _OFFER_OF_HTTP_2 in data:
             head, end, rest = data.partition(b"\r\n\r\n")
             data = head.replace(_OFFER_OF_HTTP_2, b"") + end + rest
@@ -128,6 +171,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:  # nobody knows whether the rest has come
+            self._deadline = self.loop.call_later(self.PATIENCE_S, self._give_up)
+            return
         answered = not self._in_head and self.cycle.response_started
         self._end(b"" if answered else _TIMED_OUT)
 

@@ -17,6 +17,7 @@ class MemoryTransport(asyncio.Transport):
         super().__init__()
         self.written = bytearray()
         self._closing = False
+        self.is_paused = False
 
     def get_extra_info(self, _name: str, default: Any = None) -> Any:
         return default
@@ -31,10 +32,10 @@ class MemoryTransport(asyncio.Transport):
         return self._closing
 
     def pause_reading(self) -> None:
-        pass
+        self.is_paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self.is_paused = False
 
 
 def connected(app: Any, direct: Direct | None) -> tuple[HttpProtocol, MemoryTransport]:
