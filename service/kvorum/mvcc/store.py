@@ -197,17 +197,19 @@ class Store(StoreReads):
             crc = crc32(key)
             shards[crc & MASK][key] = record
             digest += record_digest(crc, record)
-            size_bytes += charge_of(key, record)
+            size_bytes += charge(key, record.value, record.lease, record.content_type)
         self._sum += digest
         self.size_bytes += size_bytes
 
     def load_event(self, event: Event, time_ms: int) -> None:
         """Take over the next event; the records are here already."""
-        crc, change = crc32(event.key), 0
-        if event.record is not None:
-            change += record_digest(crc, event.record)
-        if event.previous is not None:
-            change -= record_digest(crc, event.previous)
+        crc, record, previous = crc32(event.key), event.record, event.previous
+        if previous is None:
+            change = 0 if record is None else record_digest(crc, record)
+        elif record is None:
+            change = -record_digest(crc, previous)
+        else:
+            change = overwrite_digest(crc, previous, record)
         self._history.add(event, time_ms, change)
 
     def freeze(self) -> "StoreView":

@@ -1,12 +1,15 @@
 """A store from the records and events of a snapshot."""
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final
 
 from kvorum.mvcc.leases import Leases
 from kvorum.mvcc.record import Event, Record
 from kvorum.mvcc.snapshot import EventRow, Kind
 from kvorum.mvcc.store import Store
+
+_PRESENT: Final = Kind.PRESENT
+_REPLACED: Final = Kind.REPLACED
 
 
 class StoreRestore:
@@ -56,9 +59,9 @@ class StoreRestore:
 
     def _add_event(self, row: EventRow) -> None:
         revision, time_ms, key, kind, record, previous = row
-        store = self._store
+        store, last = self._store, self._last
         newest, newest_ms = self._newest
-        if revision not in {newest, newest + 1} or not newest_ms <= time_ms <= store.time_ms:
+        if not (newest <= revision <= newest + 1 and newest_ms <= time_ms <= store.time_ms):
             raise ValueError("events are not in order")
         if not store.compacted_revision < revision <= store.revision:
             raise ValueError("an event is not of its time")
@@ -66,11 +69,11 @@ class StoreRestore:
         present = store.get(key)
         if present is not None and present.mod_revision < revision:
             raise ValueError("an event is younger than its key's record")
-        if key in self._last:
-            previous = self._replaced(self._last[key], previous, present)
+        if key in last:
+            previous = self._replaced(last[key], previous, present)
         elif previous is not None and previous.mod_revision > store.compacted_revision:
             raise ValueError("an event replaces a record that history does not know")
-        record = self._last[key] = self._record_of(Kind(kind), record, present)
+        record = last[key] = self._record_of(kind, record, present)
         if not _can_follow(previous, record, revision):
             raise ValueError("an event does not follow from what was before")
         store.load_event(Event(revision, key, record, previous), time_ms)
@@ -88,27 +91,24 @@ class StoreRestore:
         return last
 
     def _record_of(self, kind: Kind, told: Record | None, present: Record | None) -> Record | None:
-        if (kind is Kind.REPLACED) == (told is None):
+        if (kind is _REPLACED) == (told is None):
             raise ValueError("an event tells a record too many or none")
-        match kind:
-            case Kind.DELETED:
-                return None
-            case Kind.REPLACED:
-                self._open += 1
-                return told
-            case Kind.PRESENT:
-                if present is None:
-                    raise ValueError("an event made a record that is not there")
-                self._recent -= 1
-                return present
-            case _:
-                assert_never(kind)
+        if kind is _PRESENT:
+            if present is None:
+                raise ValueError("an event made a record that is not there")
+            self._recent -= 1
+            return present
+        if kind is _REPLACED:
+            self._open += 1
+        return told
 
 
 def _can_follow(previous: Record | None, record: Record | None, revision: int) -> bool:
     if record is None:
         return previous is not None
-    made = (record.create_revision, record.version, record.mod_revision)
+    if record.mod_revision != revision:
+        return False
     if previous is None:
-        return made == (revision, 1, revision)
-    return made == (previous.create_revision, previous.version + 1, revision)
+        return record.create_revision == revision and record.version == 1
+    is_next = record.version == previous.version + 1
+    return is_next and record.create_revision == previous.create_revision

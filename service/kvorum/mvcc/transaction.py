@@ -52,7 +52,10 @@ class Branch:
                 raise Refusal(Status.LEASE_NOT_FOUND, missing_lease_message(op.lease))
             else:
                 self._change(op.key, op)
-        if quota.refuses(store.size_bytes, self._growth_bytes()):
+        size_bytes = store.size_bytes
+        if size_bytes + self._charged_bytes() > quota.limit_bytes and quota.refuses(
+            size_bytes, self._growth_bytes()
+        ):
             raise Refusal(Status.FULL, FULL_MESSAGE)
 
     def carry_out(self, writes: Writes, leases: Leases, now_ms: int) -> int:
@@ -93,6 +96,10 @@ class Branch:
     def _change(self, key: bytes, put: PutOp | None) -> None:
         self._changes.pop(key, None)  # the last operation on a key counts, in its place
         self._changes[key] = put
+
+    def _charged_bytes(self) -> int:
+        """What its puts come to, whatever they replace."""
+        return sum(charge_of_put(put) for put in self._changes.values() if put is not None)
 
     def _growth_bytes(self) -> int:
         growth = 0
