@@ -273,7 +273,7 @@ class Writing:
             result, taken_bytes = self._result(op, before, max(1, left_bytes))
             results.append(result)
             left_bytes -= taken_bytes
-            work += self._work_of(result, before)
+            work += _work_of(result, revisions_since=self._machine.revision - before)
         return tuple(results)
 
     def _result(self, op: TxnOp, before: int, bytes_max: int) -> tuple[TxnOpResult, int]:
@@ -287,12 +287,13 @@ class Writing:
                 return Deleted(min(count, op.limit) if op.limit else count), 0
         return None, 0
 
-    def _work_of(self, result: TxnOpResult, before: int) -> int:
-        """In items: a read of the past also looks at what came since."""
-        if result is None:
-            return 1
-        items = len(result.items) if isinstance(result, RangePage) else 1
-        return items + self._machine.revision - before
+
+def _work_of(result: TxnOpResult, revisions_since: int) -> int:
+    """In items: a read of the past also looks at what came since."""
+    if result is None:
+        return 1
+    items = len(result.items) if isinstance(result, RangePage) else 1
+    return items + revisions_since
 
 
 def _of_nothing(op: TxnOp) -> TxnOpResult:
