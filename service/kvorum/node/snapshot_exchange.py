@@ -121,7 +121,7 @@ class SnapshotSender:
             else:
                 self._reading.append(snapshot)
         if is_again:
-            del self._ended[peer]
+            self._ended.pop(peer, None)  # unless nobody was sent it any more meanwhile
 
     async def _give_up(self, snapshot: Snapshot, error: Exception) -> None:
         self._metrics.snapshot_failed()
