@@ -25,7 +25,7 @@ _log = logging.getLogger("kvorum.node")
 
 RETRY_S = 30.0
 """A snapshot that could not be written, or not be read again, is tried again after so long."""
-SHARE: Final = 6
+SHARE: Final = 8
 _STOPPED = "this node takes no snapshots any more: it is stopping; ask another one"
 
 
