@@ -151,15 +151,21 @@ def decoded(body: bytes, shape: Shape[_Fields]) -> _Fields:
     try:
         if not body.isascii():
             body.decode()
-        return shape.decode(body)
+        return _shaped(body, shape)
     except UnicodeDecodeError as error:
         raise _malformed(body, "not UTF-8", error.start, shape.text) from error
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(_wrong(body, shape, str(error))) from error
     except msgspec.DecodeError as error:
         raise _malformed(body, *_reason(body, str(error)), shape.text) from error
     except RecursionError as error:
         raise InvalidRequest(f"the body is nested deeper than {NESTING_MAX} levels") from error
+
+
+def _shaped(body: bytes, shape: Shape[_Fields]) -> _Fields:
+    """A body of another shape may turn out not even to be JSON: raises as the decoder then."""
+    try:
+        return shape.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(_wrong(body, shape, str(error))) from error
 
 
 def _reason(body: bytes, message: str) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """Bodies: what is JSON, what is not, and where it stops being it."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from kvorum.rest.faults import MalformedJson
 from kvorum.rest.new_value import parse_put
 
 LIMIT = 100_000
+Parse = Callable[[bytes, int], object]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,19 @@ def test_what_is_not_json_is_refused_with_its_position(value: bytes, byte: int) 
     assert position.line == 1 or b"\n" in value
     assert abs(position.byte - byte) <= 1
     assert f"byte {position.byte}" in str(caught.value)
+
+
+@pytest.mark.parametrize("parse", [parse_put, parse_swap])
+@pytest.mark.parametrize("rest", [b'":1}', b"NaN}", b'"\xff"}', b'"\\ud800"}', b"", b"1}}"])
+def test_a_wrong_field_before_it_changes_nothing(parse: Parse, rest: bytes) -> None:
+    with pytest.raises(MalformedJson):
+        parse(b'{"x":1,"y":' + rest, LIMIT)
+
+
+@pytest.mark.parametrize("parse", [parse_put, parse_swap])
+def test_a_wrong_field_may_be_nested_too_deep(parse: Parse) -> None:
+    with pytest.raises(InvalidRequest):
+        parse(b'{"x":%b1%b}' % (b"[" * 9000, b"]" * 9000), LIMIT)
 
 
 def test_lines_and_columns_count_characters() -> None:
