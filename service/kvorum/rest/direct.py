@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from kvorum.errors import InvalidRequest, TooLarge
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.node.service import KvService
 from kvorum.node.views import ReadResult
@@ -148,7 +147,7 @@ class Direct:
             if method == "PATCH":
                 return parse_swap(body, bytes_max)
             new = parse_put(body, bytes_max)
-        except (InvalidRequest, TooLarge):
+        except Exception:  # noqa: BLE001 - whatever is wrong, the general way meets and tells it
             return None
         return None if new.content_type or new.lease or new.ttl_ms else (new.value,)
 

@@ -301,3 +301,13 @@ async def test_an_error_while_one_answer_is_made_leaves_the_others_theirs(
     assert statuses == [b"HTTP/1.1 500 ", b"HTTP/1.1 404 "]
     for protocol, _ in clients:
         protocol.connection_lost(None)
+
+
+async def test_what_cannot_be_read_here_is_left_to_the_general_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kvorum.rest.direct.parse_put", lambda *_: 1 / 0)
+    async with served() as node, node.client() as (reader, writer):
+        writer.write(put(b"1"))
+        assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
+        assert node.direct.taken == 0

@@ -82,6 +82,7 @@ CASES = (
     Case("PUT", b"/key/new", 400, b""),
     Case("PUT", b"/key/new", 400, b'{"value":'),
     Case("PUT", b"/key/new", 400, b'{"value":1,"extra":2}'),
+    Case("PUT", b"/key/new", 400, b'{"extra":1}":1}'),
     Case("PUT", b"/key/new", 415, _VALUE, (_FORM,)),
     Case("PUT", b"/key/new", 415, _VALUE, (JSON, (b"content-encoding", b"gzip"))),
     Case("PUT", b"/key/new", 200, b'{"value":"' + b"v" * 998 + b'"}'),
