@@ -173,7 +173,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline = None
         if self.transport.is_closing():
             return
-        if self.flow.read_paused:  # nobody knows whether the rest has come
+        if self.flow.read_paused or (self._in_head and self._is_answering()):
+            # Those before it come first: the rest may not have been read, and what was said now
+            # would be taken for the answer to one of them.
             self._deadline = self.loop.call_later(self.PATIENCE_S, self._give_up)
             return
         answered = not self._in_head and self.cycle.response_started
@@ -202,14 +204,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _is_free(self) -> bool:
         """Nothing is under way, or has begun to arrive; neither client nor server is strained."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)  # None at first
         return (
             not self._in_message
-            and (cycle is None or cycle.response_complete)
+            and not self._is_answering()
             and not self.flow.write_paused
             and not self.transport.is_closing()
             and (self.limit_concurrency is None or len(self.connections) < self.limit_concurrency)
         )
+
+    def _is_answering(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None at first
+        return cycle is not None and not cycle.response_complete
 
     def respond(self, answer: bytes, *, last: bool) -> None:
         self._direct_cycle.response_complete = True

@@ -65,12 +65,22 @@ async def test_few_requests_are_parsed_ahead_and_no_more_is_read(request_sent: b
     protocol.connection_lost(None)
 
 
-async def test_a_request_behind_others_is_not_blamed_for_being_late() -> None:
+@pytest.mark.parametrize("arrived", [11, -3], ids=["in its head", "in its body"])
+@pytest.mark.parametrize("before", [1, 3])
+async def test_a_request_behind_others_is_not_blamed_for_being_late(
+    before: int, arrived: int
+) -> None:
+    """What it was told would be taken for the answer to the first of them."""
     service = FakeService()
     protocol, transport = client_of(service)
     protocol.PATIENCE_S = 0.001
     service.held = []
-    protocol.data_received(GET * 3 + put(b"1")[:-3])
+    late = put(b"1")
+    if before == 1:  # a direct one
+        protocol.data_received(put(b"2"))
+        protocol.data_received(late[:arrived])
+    else:
+        protocol.data_received(put(b"2") * before + late[:arrived])
     first = protocol._deadline
     await soon(lambda: protocol._deadline is not first)
     protocol.PATIENCE_S = 30  # from the next time on
@@ -78,9 +88,9 @@ async def test_a_request_behind_others_is_not_blamed_for_being_late() -> None:
     await soon(lambda: protocol._deadline is not second)
     assert not transport.written
     service.release()
-    await soon(lambda: transport.written.count(b"HTTP/1.1 404 ") == 3)
-    protocol.data_received(put(b"1")[-3:])
-    await soon(lambda: b"HTTP/1.1 200 " in transport.written)
+    await soon(lambda: transport.written.count(b"HTTP/1.1 200 ") == before)
+    protocol.data_received(late[arrived:])
+    await soon(lambda: transport.written.count(b"HTTP/1.1 200 ") == before + 1)
     protocol.connection_lost(None)
 
 
