@@ -90,12 +90,12 @@ class _Read:
     weight = 1
 
     def __init__(self, leader: _Leader, floor: int) -> None:
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.future.add_done_callback(asyncio.Future.exception)  # giving up is no matter here
+        self.waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiter.add_done_callback(asyncio.Future.exception)  # giving up is no matter here
         self._leader = leader
         self._floor = floor
 
     def serve(self) -> None:
         applied = self._leader.applied
         require(applied >= self._floor, "a read sees what was there", applied, self._floor)
-        self.future.set_result(None)
+        self.waiter.set_result(None)
