@@ -1,6 +1,7 @@
 """`kvorum lease` against a real node."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -26,7 +27,7 @@ def test_from_its_beginning_to_its_end(kvorum: CommandLine, own: str, lease: str
     shown = kvorum("lease", "show", lease, "-o", "json").json
     assert (shown["id"], shown["ttlSeconds"], shown["keys"]) == (lease, 300, [own])
     assert lease in kvorum("lease", "list", "-o", "raw").lines
-    assert f"{lease}  300 s" in kvorum("lease", "list").out
+    assert re.search(rf"^{lease} +300 s", kvorum("lease", "list").out, re.MULTILINE)
     assert lease in [one["id"] for one in kvorum("lease", "list", "-o", "json").json_lines]
     assert kvorum("lease", "keepalive", lease).out.startswith(f"lease {lease} lasts ")
     assert kvorum("lease", "revoke", lease).out == f"lease {lease} has ended; 1 key went with it\n"
