@@ -26,6 +26,7 @@ _log = logging.getLogger("kvorum.node")
 RETRY_S = 30.0
 """A snapshot that could not be written, or not be read again, is tried again after so long."""
 SHARE: Final = 8
+"""Making the blocks gets one part in so many of a busy event loop's time."""
 IDLE_S: Final = 200e-6
 """An event loop that comes back within this time had little else to do."""
 _STOPPED = "this node takes no snapshots any more: it is stopping; ask another one"
