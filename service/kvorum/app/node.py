@@ -95,7 +95,7 @@ class Node:
         """
         while True:
             self.transport.set_ready(self.service.is_ready()[0])
-            await asyncio.sleep(_READINESS_INTERVAL_S)
+            await asyncio.sleep(_READINESS_INTERVAL_S)  # a poll: nothing tells of readiness
 
     # --- what the transport asks and tells ------------------------------------------------
 
