@@ -3,13 +3,12 @@
 import http.client
 import json
 import os
-import signal
 import time
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -17,6 +16,7 @@ from msgspec import Struct
 from bench.dialects import Dialect, EtcdDialect, Keys, KvorumDialect, base64, each_batch
 from bench.etcd_cluster import EtcdCluster
 from bench.local_cluster import LocalCluster
+from bench.processes import Cluster
 
 KVORUM, ETCD, ETCD_GRPC = "kvorum", "etcd", "etcd gRPC"
 HOST = "127.0.0.1"
@@ -29,18 +29,6 @@ class Record(Struct, frozen=True):
 
     value: str
     version: int
-
-
-class Cluster(Protocol):
-    """What ``LocalCluster`` and ``EtcdCluster`` have in common."""
-
-    nodes: tuple[int, ...]
-
-    def start(self, node: int) -> None: ...
-    def stop(self, node: int, how: signal.Signals) -> None: ...
-    def pid(self, node: int) -> int: ...
-    def leader(self) -> int: ...
-    def url(self, node: int, path: str = "") -> str: ...
 
 
 class System:
