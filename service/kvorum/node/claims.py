@@ -18,9 +18,9 @@ from kvorum.mvcc.command import Compare, DeleteOp, Field, PutOp, Relation, Write
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
 from kvorum.node.claim_queue import PAGE_KEYS, ClaimQueues
+from kvorum.node.command_checks import check_lease_id
 from kvorum.node.views import Claim, KeyCount, KeyRead
 from kvorum.node.watching import Watch
-from kvorum.node.writing import check_lease_id
 
 CLAIMS_MAX = 10_000
 """On one name, roughly: whoever asks for its holder makes the node look at all of them."""

@@ -136,6 +136,11 @@ class Get(Struct, frozen=True, gc=False):
     range: KeyRange
     limit: int
 
+    @property
+    def is_single(self) -> bool:
+        """It can find one key at most."""
+        return self.range.end == self.range.start + b"\0"
+
 
 TxnOp = PutOp | DeleteOp | Get
 

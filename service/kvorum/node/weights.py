@@ -21,6 +21,7 @@ from kvorum.mvcc.command import (
 from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.state_machine import StateMachine
 
+_VALUE = Field.VALUE  # fetching a member of an enum costs more than a name
 HEAVY = 256
 """Of what only a few may do in one batch, whatever it finds."""
 BEHIND_MAX = 16_384
@@ -37,8 +38,10 @@ def weight_of(command: Command, machine: StateMachine) -> int:
         case CompareAndSet(key=key, expected=expected):
             return 1 + (len(expected) + _value_bytes(machine, key)) // _COMPARED_BYTES
         case Txn(compares=compares, then=then, orelse=orelse):
-            branch = max(_weight_of_branch(then, machine), _weight_of_branch(orelse, machine))
-            return 1 + sum(_weight_of_compare(each, machine) for each in compares) + branch
+            weight = 1 + max(_weight_of_branch(then, machine), _weight_of_branch(orelse, machine))
+            for compare in compares:
+                weight += _weight_of_compare(compare, machine)
+            return weight
         case LeaseRevoke(lease=lease_id):
             lease = machine.lease(lease_id)
             return 1 + min(lease.key_count, DELETE_KEYS_MAX) if lease is not None else 1
@@ -53,26 +56,25 @@ def weight_of_page(limit: int, behind: int) -> int:
 
 
 def _weight_of_compare(compare: Compare, machine: StateMachine) -> int:
-    end = compare.end
-    keys = 1 if end is None else machine.count(KeyRange(compare.key, end or None))
-    weight = 1 + min(keys, DELETE_KEYS_MAX) // _KEYS_OF_A_RANGE
-    if compare.field is not Field.VALUE:
-        return weight
+    end, of_value = compare.end, compare.field is _VALUE
     if end is not None:
-        return weight + HEAVY  # their values may be of any size
+        keys = machine.count(KeyRange(compare.key, end or None))
+        weight = 1 + min(keys, DELETE_KEYS_MAX) // _KEYS_OF_A_RANGE
+        return weight + HEAVY if of_value else weight  # values may be of any size
+    if not of_value:
+        return 1
     operand_bytes = len(compare.operand) if isinstance(compare.operand, bytes) else 0
-    return weight + (operand_bytes + _value_bytes(machine, compare.key)) // _COMPARED_BYTES
+    return 1 + (operand_bytes + _value_bytes(machine, compare.key)) // _COMPARED_BYTES
 
 
 def _weight_of_branch(ops: Sequence[WriteOp], machine: StateMachine) -> int:
-    return sum(_weight_of_op(op, machine) for op in ops)
-
-
-def _weight_of_op(op: WriteOp, machine: StateMachine) -> int:
-    if not isinstance(op, DeleteOp) or op.end is None:
-        return 1
-    keys = machine.count(KeyRange(op.key, op.end or None))
-    return 1 + min(keys, op.limit or DELETE_KEYS_MAX, DELETE_KEYS_MAX)
+    """1 for each operation, and for each key of a range that is to be deleted."""
+    weight = len(ops)
+    for op in ops:
+        if isinstance(op, DeleteOp) and op.end is not None:
+            keys = machine.count(KeyRange(op.key, op.end or None))
+            weight += min(keys, op.limit or DELETE_KEYS_MAX, DELETE_KEYS_MAX)
+    return weight
 
 
 def _value_bytes(machine: StateMachine, key: bytes) -> int:

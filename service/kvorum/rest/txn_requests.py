@@ -1,7 +1,6 @@
 """What a body of ``/txn`` or ``/batch`` asks for; errors name the field by its place."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -18,9 +17,9 @@ from kvorum.mvcc.command import (
     Relation,
     WriteOp,
 )
+from kvorum.node.command_checks import TXN_OPS_MAX, overlap
 from kvorum.node.reading import RANGE_KEYS_MAX
 from kvorum.node.views import Get, TxnOp
-from kvorum.node.writing import TXN_OPS_MAX
 from kvorum.rest.body import checked_json, decoded
 from kvorum.rest.lease_fields import valid_lease
 from kvorum.rest.new_value import ABSENT, from_base64, new_value
@@ -151,23 +150,13 @@ def _put(fields: PutFields, place: str, options: RestOptions) -> PutOp:
 
 
 def _check_written_once(name: str, ops: Sequence[TxnOp]) -> None:
-    spans = sorted(
-        (op.key, _end(op), number) for number, op in enumerate(ops) if not isinstance(op, Get)
-    )
-    for (_, end, first), (start, _, second) in pairwise(spans):
-        if not end or start < end:
-            earlier, later = sorted((first, second))
-            raise InvalidRequest(
-                f"{name}[{later}] writes a key that {name}[{earlier}] writes already; all of them "
-                "happen at once, so each key may be written by one only"
-            )
-
-
-def _end(op: WriteOp) -> bytes:
-    """Empty: no upper bound."""
-    if isinstance(op, DeleteOp) and op.end is not None:
-        return op.end
-    return op.key + b"\0"
+    twice = overlap(ops)
+    if twice is not None:
+        earlier, later = sorted(twice)
+        raise InvalidRequest(
+            f"{name}[{later}] writes a key that {name}[{earlier}] writes already; all of them "
+            "happen at once, so each key may be written by one only"
+        )
 
 
 # --- comparisons -----------------------------------------------------------------------

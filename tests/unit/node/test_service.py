@@ -1,5 +1,6 @@
 """What front ends may ask: limits, repeated requests, reads, and the node's view of itself."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -113,6 +114,16 @@ async def test_the_internal_key_is_out_of_reach() -> None:
         with pytest.raises(Forbidden, match="cannot get value of internal key"):
             ask()
     assert bench.proposals.pending == bench.reads.pending == 0
+
+
+async def test_what_costs_much_to_compare_weighs_as_much_whoever_waits() -> None:
+    bench = ServiceBench()
+    large = b'"%s"' % (b"x" * (bench.options.value_bytes_max - 2))
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    bench.service.compare_and_set_for(future, "a", b"k", large, b"1")
+    _ = bench.service.compare_and_set("b", b"k", large, b"1")
+    weights = [write.weight for write in bench.proposals.writes._by_age]
+    assert weights[0] == weights[1] > 1
 
 
 async def test_keys_and_values_over_their_limits_are_refused() -> None:

@@ -90,7 +90,10 @@ class FakeProposals:
     def __init__(self, service: "FakeService") -> None:
         self._service = service
 
-    def queue(self, _request_id: str, command: bytes, waiter: Waiter[Outcome]) -> None:
+    def queue(
+        self, _request_id: str, command: bytes, waiter: Waiter[Outcome], weight: int = 1
+    ) -> None:
+        assert weight >= 1
         self._service.queue(command, waiter)
 
 
@@ -310,7 +313,7 @@ class FakeService(KvService):
         self.time_ms += round(seconds * 1000)
         self.append()
 
-    def _submit(self, command: Command, encoded: bytes = b"") -> "Future[Outcome]":
+    def _submit(self, command: Command) -> "Future[Outcome]":
         self._fence.check()
         if self.failure is not None:
             return self._future(None)  # type: ignore[arg-type] # it fails before it has a result
