@@ -105,6 +105,24 @@ class Reading:
         stale: bool = False,
     ) -> "Future[KeyRead]":
         """Keys in order, as they were at ``revision``; 0: now."""
+        future = self._futures.new()
+        self.range_for(
+            future, request_id, keys, revision=revision, limit=limit, reverse=reverse, stale=stale
+        )
+        return future
+
+    def range_for(
+        self,
+        waiter: Waiter[KeyRead],
+        request_id: str,
+        keys: KeyRange,
+        *,
+        revision: int,
+        limit: int,
+        reverse: bool,
+        stale: bool,
+    ) -> None:
+        """:meth:`range`; ``waiter`` gets the result."""
         if not 1 <= limit <= RANGE_KEYS_MAX:
             raise InvalidRequest(f"limit {limit} is not 1 to {RANGE_KEYS_MAX}")
 
@@ -114,7 +132,7 @@ class Reading:
             )
             return KeyRead(request_id, page, staleness)
 
-        return self._perform(read, self._weight(limit, revision), stale=stale)
+        self._perform_for(waiter, read, self._weight(limit, revision), stale=stale)
 
     def count(
         self, request_id: str, keys: KeyRange, *, revision: int = 0, stale: bool = False
@@ -133,14 +151,24 @@ class Reading:
     def _perform(
         self, read: Callable[[Staleness | None], _Result], weight: int = 1, *, stale: bool
     ) -> "Future[_Result]":
-        self._fence.check()
         future = self._futures.new()
-        deferred = _Deferred(read, weight, future)
+        self._perform_for(future, read, weight, stale=stale)
+        return future
+
+    def _perform_for(
+        self,
+        waiter: Waiter[_Result],
+        read: Callable[[Staleness | None], _Result],
+        weight: int,
+        *,
+        stale: bool,
+    ) -> None:
+        self._fence.check()
+        deferred = _Deferred(read, weight, waiter)
         if stale:
             deferred.serve(self.staleness())
         else:
             self._reads.submit(deferred)
-        return future
 
     # --- leases ------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import msgspec
 
 from kvorum.mvcc.outcome import SUCCESS_MESSAGE, Outcome
 from kvorum.node.views import Leadership, ReadResult, Staleness
-from kvorum.rest.answer import Answer, Headers, header_list
+from kvorum.rest.answer import JSON_TYPE, Answer, Headers, header_list
 from kvorum.rest.key_answers import read_answer, write_answer
 from kvorum.rest.schemas import CommonAnswer
 
@@ -82,6 +82,9 @@ class AnswerForms:
 
     def any(self, answer: Answer, *, keep_alive: bool = True) -> bytes:
         """Any answer as a whole; without ``keep_alive`` it says that it is the last."""
+        is_json = answer.status == 200 and answer.media_type == JSON_TYPE and not answer.headers
+        if is_json and keep_alive:
+            return b"%s%d\r\n\r\n%s" % (self._head, len(answer.body), answer.body)
         headers: Headers = (*self._defaults, *header_list(answer))
         if not keep_alive and not is_last(answer):
             headers += ((b"connection", b"close"),)

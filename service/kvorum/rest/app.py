@@ -23,10 +23,9 @@ from kvorum.rest.controllers.site import site_routes
 from kvorum.rest.controllers.txn import txn_routes
 from kvorum.rest.controllers.watch import watch_routes
 from kvorum.rest.errors import exception_handler
-from kvorum.rest.hot import HotPath
+from kvorum.rest.hot import HotPaths
 from kvorum.rest.keys import KeyApi
 from kvorum.rest.leases import LeaseApi
-from kvorum.rest.locations import KEY_PREFIX
 from kvorum.rest.observe import ELECTIONS_PREFIX
 from kvorum.rest.observer import IgnoringObserver, RestObserver, method_label, route_label
 from kvorum.rest.options import RestOptions
@@ -52,9 +51,10 @@ def create_app(
     """
     observer = observer or IgnoringObserver()
     keys = KeyApi(service, options)
+    ranges, txns = RangeApi(service, options, keys.desk), TxnApi(service, options, keys.desk)
     streams = Streams(service, options, observer)
     framework = framework_app(service, keys, options, registry)
-    return FrontEnd(HotPath(keys, observer), streams, framework, observer)
+    return FrontEnd(HotPaths(keys, ranges, txns, observer), streams, framework, observer)
 
 
 def framework_app(
@@ -87,10 +87,10 @@ def framework_app(
 
 
 class FrontEnd:
-    """ASGI app: keys take the hot path, streams their own, all else the framework, observed."""
+    """ASGI app: keys take hot paths, streams their own, all else the framework, observed."""
 
     def __init__(
-        self, hot: HotPath, streams: Streams, framework: ASGIApp, observer: RestObserver
+        self, hot: HotPaths, streams: Streams, framework: ASGIApp, observer: RestObserver
     ) -> None:
         self._hot = hot
         self._streams = streams
@@ -100,8 +100,8 @@ class FrontEnd:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self._framework(scope, receive, send)
-        elif scope["raw_path"].startswith(KEY_PREFIX):
-            await self._hot(scope, receive, send)
+        elif (hot := self._hot.find(scope)) is not None:
+            await hot(scope, receive, send)
         elif (stream := self._streams.find(scope)) is not None:
             await stream(scope, receive, send)
         else:

@@ -3,6 +3,9 @@
 from typing import Protocol
 
 KEY_ROUTE = "/key/{key}"
+KEYS_ROUTE = "/keys"
+TXN_ROUTE = "/txn"
+BATCH_ROUTE = "/batch"
 WATCH_ROUTE = "/watch"
 OBSERVE_ROUTE = "/elections/{name}/observe"
 SNAPSHOT_ROUTE = "/snapshot"
@@ -11,19 +14,19 @@ OTHER = "other"
 _PLAIN_ROUTES = frozenset(
     {
         "/",
-        "/batch",
+        BATCH_ROUTE,
         "/cluster/info",
         "/cluster/log",
         "/cluster/members",
         "/cluster/transfer",
         "/compact",
         "/elections",
-        "/keys",
+        KEYS_ROUTE,
         "/leases",
         "/locks",
         SNAPSHOT_ROUTE,
         WATCH_ROUTE,
-        "/txn",
+        TXN_ROUTE,
         "/livez",
         "/readyz",
         "/metrics",

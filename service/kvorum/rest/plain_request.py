@@ -1,4 +1,4 @@
-"""Requests for one key that ask for nothing special: told apart from all others at a glance.
+"""Requests for keys that ask for nothing special: told apart from all others at a glance.
 
 A client repeats its headers: but for the length of the body the same lines come with every
 request of a connection. So lines that were read once, and found to say nothing special, are
@@ -11,16 +11,22 @@ from typing import Final
 
 from msgspec import Struct
 
+from kvorum.rest.observer import BATCH_ROUTE, KEY_ROUTE, KEYS_ROUTE, TXN_ROUTE
+
 HEADS_MAX: Final = 1024
 """Blocks of header lines that are remembered; a length of the body makes one."""
 HEAD_BYTES_MAX: Final = 1024
 """Of such a block."""
 
-_REQUEST = re.compile(
-    rb"(GET|PUT|POST|PATCH|DELETE) /key/([\w.~!$&'()*+,;=:@/-]+)(\?consistency=stale)?"
+_OF_ONE_KEY = re.compile(
+    rb"(GET|PUT|POST|PATCH|DELETE) /key/([\w.~!$&'()*+,;=:@/-]+)(?:\?(consistency=stale))?"
     rb" HTTP/1\.1\r\n"
 )
+_OF_SEVERAL = re.compile(
+    rb"(?:POST /(txn|batch)|GET /keys(?:\?([\w.~!$&'()*+,;=:@/?%-]*))?) HTTP/1\.1\r\n"
+)
 _METHODS: Final = {name.encode(): name for name in ("GET", "PUT", "POST", "PATCH", "DELETE")}
+_POSTS: Final = {b"txn": TXN_ROUTE, b"batch": BATCH_ROUTE}
 _LINE = re.compile(rb"([A-Za-z-]+): ?([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,8}")
 _END = b"\r\n\r\n"
@@ -40,15 +46,18 @@ _IGNORED: Final = frozenset(
 
 
 class PlainRequest(Struct, frozen=True, gc=False):
-    """``method`` as in the request line, ``key`` not empty, ``body`` whole, if there is one.
+    """``method`` as in the request line, ``body`` whole, if there is one.
 
-    Only a GET may be ``stale``: this node's own state will do.
+    ``route`` is one of ``/key/{key}``, ``/keys``, ``/txn`` and ``/batch``; the first has a ``key``
+    that is not empty. ``query`` is what stands behind the question mark: for a key nothing, or that
+    a GET may be answered from this node's own state, and for ``/keys`` anything.
     """
 
     method: str
-    key: bytes
+    route: str
     body: bytes
-    stale: bool = False
+    key: bytes = b""
+    query: bytes = b""
 
 
 class PlainRequests:
@@ -59,21 +68,35 @@ class PlainRequests:
 
     def read(self, data: bytes) -> PlainRequest | None:
         """``data``, which begins where a request begins, if it is one plain request as a whole."""
-        request = _REQUEST.match(data)
+        request = _OF_ONE_KEY.match(data)
         if request is None:
+            return self._read_of_several(data)
+        body = self._body(data, request.end())
+        if body is None:
             return None
-        head_start = request.end()
+        method, key, query = request.groups(b"")
+        if query and method != b"GET":
+            return None
+        return PlainRequest(_METHODS[method], KEY_ROUTE, body, key, query)
+
+    def _read_of_several(self, data: bytes) -> PlainRequest | None:
+        request = _OF_SEVERAL.match(data)
+        body = None if request is None else self._body(data, request.end())
+        if request is None or body is None:
+            return None
+        posted, query = request.groups(b"")
+        if posted:
+            return PlainRequest("POST", _POSTS[posted], body)
+        return PlainRequest("GET", KEYS_ROUTE, body, query=query)
+
+    def _body(self, data: bytes, head_start: int) -> bytes | None:
+        """What follows the header lines, if these are plain and say how long it is."""
         body_start = data.find(_END, head_start - 2) + 4
         head = data[head_start:body_start]
         length = self._lengths.get(head)
         if length is None:
             length = self._learn(head)
-        if length != len(data) - body_start:
-            return None
-        method, key, stale = request.groups()
-        if stale and method != b"GET":
-            return None
-        return PlainRequest(_METHODS[method], key, data[body_start:], bool(stale))
+        return data[body_start:] if length == len(data) - body_start else None
 
     def _learn(self, head: bytes) -> int:
         if not head.endswith(_END) or len(head) > HEAD_BYTES_MAX or _TRAITS.search(head):

@@ -1,7 +1,7 @@
 """``/keys``: many keys at once, page by page."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import msgspec
 from litestar.types import HTTPScope, Receive
@@ -10,10 +10,10 @@ from msgspec import UNSET, UnsetType
 from kvorum.errors import Rejected
 from kvorum.mvcc.command import DELETE_KEYS_MAX, DeleteOp
 from kvorum.mvcc.outcome import Outcome, Status
-from kvorum.mvcc.query import KeyRange, RangePage
+from kvorum.mvcc.query import KeyRange
 from kvorum.mvcc.record import Record
 from kvorum.node.service import KvService
-from kvorum.node.views import KeyCount, KeyRead
+from kvorum.node.views import KeyCount, KeyRead, Leadership
 from kvorum.rest.answer import Answer
 from kvorum.rest.cursor import new_cursor
 from kvorum.rest.exchange import Desk, Exchange
@@ -31,7 +31,8 @@ _TOO_MANY_ADVICE = (
 )
 
 _REFUSALS = (Status.TOO_MANY, Status.EXPIRED)
-_PART_ITEMS = 1000  # about a millisecond
+PART_ITEMS = 1000
+"""Of a page that are made in one go: about half a millisecond."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -83,23 +84,13 @@ class RangeApi:
         return Answer(200, _encode(body))
 
     async def _listed(self, read: KeyRead, wanted: ListRequest) -> Answer:
-        page = read.page
-        items = await _items(page, key_only if wanted.keys_only else key_value)
-        leadership = self._service.leadership()
-        contact_ms, applied, commit = age_fields(read.staleness)
-        body = KeysAnswer(
-            is_leader=leadership.is_leader,
-            leader_id=leadership.leader_id,
-            request_id=read.request_id,
-            items=items,
-            more=page.more,
-            cursor=_cursor(read, wanted),
-            revision=page.revision,
-            last_contact_ms=contact_ms,
-            applied_index=applied,
-            commit_index=commit,
-        )
-        return Answer(200, _encode(body))
+        """A long page in parts, so that it does not hold up everybody else."""
+        items: list[KeyValue] = []
+        for first in range(0, len(read.page.items), PART_ITEMS):
+            if first:
+                await asyncio.sleep(0)
+            items += shown_items(read.page.items[first : first + PART_ITEMS], wanted)
+        return page_answer(read, wanted, items, self._service.leadership())
 
     async def _delete(self, exchange: Exchange) -> Answer:
         wanted = parse_delete(exchange.scope["query_string"], self._options.key_bytes_max)
@@ -135,15 +126,31 @@ class RangeApi:
         return bool(left.page.items)
 
 
-async def _items(page: RangePage, shown: Callable[[bytes, Record], KeyValue]) -> list[KeyValue]:
-    """A long page in parts, so that it does not hold up everybody else."""
-    items: list[KeyValue] = []
-    for first in range(0, len(page.items), _PART_ITEMS):
-        if first:
-            await asyncio.sleep(0)
-        part = page.items[first : first + _PART_ITEMS]
-        items += [shown(key, record) for key, record in part]
-    return items
+def shown_items(items: Sequence[tuple[bytes, Record]], wanted: ListRequest) -> list[KeyValue]:
+    """Keys as the answer has them."""
+    shown = key_only if wanted.keys_only else key_value
+    return [shown(key, record) for key, record in items]
+
+
+def page_answer(
+    read: KeyRead, wanted: ListRequest, items: list[KeyValue], leadership: Leadership
+) -> Answer:
+    """200 with the page, whose keys are ``items``."""
+    page = read.page
+    contact_ms, applied, commit = age_fields(read.staleness)
+    body = KeysAnswer(
+        is_leader=leadership.is_leader,
+        leader_id=leadership.leader_id,
+        request_id=read.request_id,
+        items=items,
+        more=page.more,
+        cursor=_cursor(read, wanted),
+        revision=page.revision,
+        last_contact_ms=contact_ms,
+        applied_index=applied,
+        commit_index=commit,
+    )
+    return Answer(200, _encode(body))
 
 
 def _advice(outcome: Outcome) -> str:

@@ -7,20 +7,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from litestar.types import ASGIApp
 from prometheus_client import CollectorRegistry
 
 from kvorum.app.http_protocol import HttpProtocol
 from kvorum.app.web import WebServer, bind, web_server
 from kvorum.errors import Rejected
+from kvorum.mvcc.command import Compact, Put
 from kvorum.rest.app import create_app
-from kvorum.rest.direct import Connection, Direct
-from kvorum.rest.hot import HotPath
-from kvorum.rest.keys import KeyApi
+from kvorum.rest.direct import Direct
+from kvorum.rest.direct_request import Connection
 from tests.support.wait import soon
 from tests.unit.app.wire import connected
 from tests.unit.rest.conftest import OPTIONS
 from tests.unit.rest.fake_service import FakeService
 from tests.unit.rest.key_requests import CASES, Case
+from tests.unit.rest.range_requests import PLAIN, SPECIAL
 
 _DATE = re.compile(rb"date: [^\r]*\r\n")
 _LENGTH = re.compile(rb"content-length: (\d+)")
@@ -35,6 +37,14 @@ def put(value: bytes, key: bytes = b"colour") -> bytes:
         len(body),
         body,
     )
+
+
+def posted(path: bytes, body: bytes) -> bytes:
+    head = b"POST %s HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n"
+    return head % (path, len(body)) + body
+
+
+PUT_LEASED = b'{"operations":[{"put":{"key":"a","value":1,"lease":"none"}}]}'
 
 
 class Counting(Direct):
@@ -57,6 +67,10 @@ class Requests:
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         assert seconds >= 0
         self.seen.append((route, method, status))
+
+
+def general(service: FakeService) -> ASGIApp:
+    return create_app(service, OPTIONS, registry=CollectorRegistry())
 
 
 class Served:
@@ -118,12 +132,11 @@ def request_of(case: Case) -> bytes:
     return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (case.method.encode(), case.target, lines, case.body)
 
 
-async def answer_to(case: Case, *, is_direct: bool) -> bytes:
-    """All that the client gets, for a value and then for the case."""
+async def answer_to(case: Case, *, is_direct: bool, taken: int | None = None) -> bytes:
+    """All that the client gets, for a value and then for the case; so many ``taken`` directly."""
     service = FakeService()
-    general = HotPath(KeyApi(service, OPTIONS), Requests())
     direct = Counting(service, OPTIONS, Requests(), asyncio.get_running_loop().call_soon)
-    protocol, transport = connected(general, direct if is_direct else None)
+    protocol, transport = connected(general(service), direct if is_direct else None)
     protocol.data_received(put(b'"green"'))
     await soon(lambda: protocol.cycle.response_complete)
     case.prepare(service)
@@ -131,6 +144,7 @@ async def answer_to(case: Case, *, is_direct: bool) -> bytes:
     await soon(lambda: protocol.cycle.response_complete)
     protocol.connection_lost(None)
     assert direct.taken >= is_direct
+    assert taken in (None, direct.taken)
     return bytes(transport.written)
 
 
@@ -141,15 +155,46 @@ async def test_answers_are_those_of_the_general_way(case: Case) -> None:
     assert await answer_to(case, is_direct=True) == await answer_to(case, is_direct=False)
 
 
+@pytest.mark.parametrize("case", PLAIN, ids=lambda case: case.name)
+async def test_answers_about_several_keys_are_those_of_the_general_way(case: Case) -> None:
+    assert await answer_to(case, is_direct=True, taken=2) == await answer_to(case, is_direct=False)
+
+
+@pytest.mark.parametrize("case", SPECIAL, ids=lambda case: case.name)
+async def test_what_is_special_goes_the_general_way(case: Case) -> None:
+    assert await answer_to(case, is_direct=True, taken=1) == await answer_to(case, is_direct=False)
+
+
+async def test_a_transaction_whose_reads_are_forgotten_is_answered_without_them() -> None:
+    service = FakeService()
+    direct = Counting(service, OPTIONS, Requests(), asyncio.get_running_loop().call_soon)
+    protocol, transport = connected(general(service), direct)
+    body = b'{"then":[{"put":{"key":"a","value":1}},{"get":{"key":"a"}}]}'
+    service.append(Put("before", b"a", b"0"))
+    protocol.data_received(posted(b"/txn", body))
+    service.append(Put("after", b"a", b"2"))
+    service.append(Compact("compact", 3))
+    await soon(lambda: protocol.cycle.response_complete)
+    assert direct.taken == 1
+    assert transport.written.endswith(b'"succeeded":true,"revision":2}')
+    protocol.connection_lost(None)
+
+
 async def test_plain_requests_are_taken_and_observed() -> None:
-    observer = Requests()
+    observer, key = Requests(), "/key/{key}"
     async with served(observer=observer) as node, node.client() as (reader, writer):
-        for request, status in ((put(b"1"), 200), (GET, 200), (GET.replace(b"col", b"no"), 404)):
+        for request, route, method, status in (
+            (put(b"1"), key, "PUT", 200),
+            (GET, key, "GET", 200),
+            (GET.replace(b"col", b"no"), key, "GET", 404),
+            (GET.replace(b"/key/colour", b"/keys"), "/keys", "GET", 200),
+            (posted(b"/txn", b'{"then":[{"delete":{"key":"a"}}]}'), "/txn", "POST", 200),
+            (posted(b"/batch", PUT_LEASED), "/batch", "POST", 404),
+        ):
             writer.write(request)
             assert (await answer(reader)).startswith(b"HTTP/1.1 %d " % status)
-        assert node.direct.taken == 3
-    route = "/key/{key}"
-    assert observer.seen == [(route, "PUT", 200), (route, "GET", 200), (route, "GET", 404)]
+            assert observer.seen[-1] == (route, method, status)
+        assert node.direct.taken == len(observer.seen)
 
 
 SWAP = b'{"oldValue":1,"newValue":2}'
@@ -168,6 +213,9 @@ SWAP = b'{"oldValue":1,"newValue":2}'
         (b"GET /key/colour", b"", 200),
         (b"GET /key/colour?consistency=stale", b"", 200),
         (b"GET /key/no?consistency=stale", b"", 404),
+        (b"GET /keys?prefix=c", b"", 200),
+        (b"POST /txn", b'{"then":[{"get":{"key":"colour"}}]}', 200),
+        (b"POST /batch", b'{"operations":[{"delete":{"prefix":"c"}}]}', 200),
     ],
 )
 async def test_each_kind_of_plain_request_is_taken(
@@ -292,7 +340,7 @@ async def test_an_error_while_one_answer_is_made_leaves_the_others_theirs(
     service.quota_bytes, service.held = 1, []
     monkeypatch.setattr(service, "store_info", lambda: 1 / 0)
     direct = Counting(service, OPTIONS, Requests(), asyncio.get_running_loop().call_soon)
-    clients = [connected(HotPath(KeyApi(service, OPTIONS), Requests()), direct) for _ in range(2)]
+    clients = [connected(general(service), direct) for _ in range(2)]
     for (protocol, _), request in zip(clients, (put(b"1"), GET), strict=True):
         protocol.data_received(request)
     service.release()
@@ -306,7 +354,7 @@ async def test_an_error_while_one_answer_is_made_leaves_the_others_theirs(
 async def test_what_cannot_be_read_here_is_left_to_the_general_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("kvorum.rest.direct.parse_put", lambda *_: 1 / 0)
+    monkeypatch.setattr("kvorum.rest.direct_keys.parse_put", lambda *_: 1 / 0)
     async with served() as node, node.client() as (reader, writer):
         writer.write(put(b"1"))
         assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")

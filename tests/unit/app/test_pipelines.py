@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 
 from kvorum.app.http_protocol import HEAD_BYTES_MAX, PIECE_BYTES, HttpProtocol
-from kvorum.rest.hot import HotPath
-from kvorum.rest.keys import KeyApi
 from tests.support.wait import soon
-from tests.unit.app.test_direct import GET, Counting, Requests, put
+from tests.unit.app.test_direct import GET, Counting, Requests, general, put
 from tests.unit.app.wire import MemoryTransport, connected
 from tests.unit.rest.conftest import OPTIONS
 from tests.unit.rest.fake_service import FakeService
@@ -17,7 +15,7 @@ from tests.unit.rest.fake_service import FakeService
 
 def client_of(service: FakeService) -> tuple[HttpProtocol, MemoryTransport]:
     direct = Counting(service, OPTIONS, Requests(), asyncio.get_running_loop().call_soon)
-    return connected(HotPath(KeyApi(service, OPTIONS), Requests()), direct)
+    return connected(general(service), direct)
 
 
 async def test_a_head_that_begins_behind_much_else_is_not_too_large() -> None:

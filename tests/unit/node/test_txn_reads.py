@@ -90,14 +90,15 @@ async def test_light_operations_meet_what_any_do(status: Status) -> None:
     apply(bench, [Txn("txn", (), (PutOp(b"a", b"1"), DeleteOp(b"k00001")))])
     apply(bench, [Put("later", b"k00000", b"2"), Delete("gone", b"k00002")])
     one = [single_key(key) for key in (b"k00000", b"k00001", b"k00002", b"a", b"b")]
-    light = (
+    light: tuple[TxnOp, ...] = (
         PutOp(b"a", b"1"),
         DeleteOp(b"k00001"),
         DeleteOp(b"none"),
         *(Get(keys, 1) for keys in one),
     )
     assert is_light(light)
-    then, orelse = (light, ()) if status is Status.SUCCESS else ((), light)
+    nothing: tuple[TxnOp, ...] = ()
+    then, orelse = (light, nothing) if status is Status.SUCCESS else (nothing, light)
     outcome = Outcome("txn", status, "", 5, 1_000, 2)
     result = bench.service.txn_result(outcome, then, orelse)
     pages = [bench.machine.range(keys, revision=4, limit=1, bytes_max=1) for keys in one]

@@ -11,11 +11,11 @@ from tests.unit.rest.fake_service import FakeService
 Prepare = Callable[[FakeService], None]
 
 
-def _nothing(_: FakeService) -> None:
+def nothing(_: FakeService) -> None:
     pass
 
 
-def _failing(error: Exception) -> Prepare:
+def failing(error: Exception) -> Prepare:
     return lambda service: setattr(service, "failure", error)
 
 
@@ -31,7 +31,7 @@ class Case(Struct, frozen=True):
     status: int
     body: bytes | Sequence[bytes] = b""
     headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
-    prepare: Prepare = _nothing
+    prepare: Prepare = nothing
 
     @property
     def name(self) -> str:
@@ -61,7 +61,7 @@ CASES = (
     Case("GET", b"/key/missing?consistency=stale", 404),
     Case("GET", b"/key/_executed", 403),
     Case("GET", b"/key/%5Fexecuted", 403),
-    Case("GET", b"/key/colour", 503, prepare=_failing(NoLeader("none"))),
+    Case("GET", b"/key/colour", 503, prepare=failing(NoLeader("none"))),
     Case("GET", b"/key/colour", 202, headers=(_ASYNC,), prepare=_holding),
     Case("POST", b"/key/new", 200, _VALUE),
     Case("PUT", b"/key/new", 200, _VALUE),
@@ -95,16 +95,16 @@ CASES = (
     Case("PUT", b"/key/new", 202, _VALUE, (JSON, _ASYNC), _holding),
     Case("PUT", b"/key/new", 200, _VALUE, (JSON, (b"idempotency-key", b'"id-1"'))),
     Case("PUT", b"/key/new", 400, _VALUE, (JSON, (b"idempotency-key", b"a b"))),
-    Case("PUT", b"/key/new", 429, _VALUE, prepare=_failing(Overloaded("full"))),
-    Case("PUT", b"/key/new", 503, _VALUE, prepare=_failing(NoLeader("none", retry_after_s=1.2))),
+    Case("PUT", b"/key/new", 429, _VALUE, prepare=failing(Overloaded("full"))),
+    Case("PUT", b"/key/new", 503, _VALUE, prepare=failing(NoLeader("none", retry_after_s=1.2))),
     Case(
         "PUT",
         b"/key/new",
         504,
         _VALUE,
-        prepare=_failing(OutcomeUnknown("no answer in time", request_id="Node-1-1")),
+        prepare=failing(OutcomeUnknown("no answer in time", request_id="Node-1-1")),
     ),
-    Case("PUT", b"/key/new", 500, _VALUE, prepare=_failing(RuntimeError("secret"))),
+    Case("PUT", b"/key/new", 500, _VALUE, prepare=failing(RuntimeError("secret"))),
     Case("PATCH", b"/key/colour", 200, b'{"oldValue":"green","newValue":{"a":[1]}}'),
     Case("PATCH", b"/key/colour", 409, b'{"oldValue":"red","newValue":1}'),
     Case("PATCH", b"/key/missing", 404, b'{"oldValue":1,"newValue":1}'),

@@ -22,26 +22,41 @@ def request(
     return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, target, head, body)
 
 
+def of_key(method: str, key: bytes, body: bytes = b"", query: bytes = b"") -> PlainRequest:
+    return PlainRequest(method, "/key/{key}", body, key, query)
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (request(HOST, method=b"GET"), PlainRequest("GET", b"colour", b"")),
-        (request(CURL, method=b"GET"), PlainRequest("GET", b"colour", b"")),
-        (request(HOST + LENGTH, body=BODY), PlainRequest("PUT", b"colour", BODY)),
-        (request(CURL + JSON + LENGTH, body=BODY), PlainRequest("PUT", b"colour", BODY)),
+        (request(HOST, method=b"GET"), of_key("GET", b"colour")),
+        (request(CURL, method=b"GET"), of_key("GET", b"colour")),
+        (request(HOST + LENGTH, body=BODY), of_key("PUT", b"colour", BODY)),
+        (request(CURL + JSON + LENGTH, body=BODY), of_key("PUT", b"colour", BODY)),
         (
             request(HOST + b"connection:keep-alive\r\n" + LENGTH, body=BODY, method=b"POST"),
-            PlainRequest("POST", b"colour", BODY),
+            of_key("POST", b"colour", BODY),
         ),
-        (request(HOST, method=b"GET", target=b"/key/a//b/"), PlainRequest("GET", b"a//b/", b"")),
-        (request(HOST, method=b"DELETE"), PlainRequest("DELETE", b"colour", b"")),
-        (
-            request(HOST + LENGTH, body=BODY, method=b"PATCH"),
-            PlainRequest("PATCH", b"colour", BODY),
-        ),
+        (request(HOST, method=b"GET", target=b"/key/a//b/"), of_key("GET", b"a//b/")),
+        (request(HOST, method=b"DELETE"), of_key("DELETE", b"colour")),
+        (request(HOST + LENGTH, body=BODY, method=b"PATCH"), of_key("PATCH", b"colour", BODY)),
         (
             request(HOST, method=b"GET", target=b"/key/colour?consistency=stale"),
-            PlainRequest("GET", b"colour", b"", stale=True),
+            of_key("GET", b"colour", query=b"consistency=stale"),
+        ),
+        (
+            request(HOST + LENGTH, body=BODY, method=b"POST", target=b"/txn"),
+            PlainRequest("POST", "/txn", BODY),
+        ),
+        (
+            request(CURL + JSON + LENGTH, body=BODY, method=b"POST", target=b"/batch"),
+            PlainRequest("POST", "/batch", BODY),
+        ),
+        (request(HOST, method=b"GET", target=b"/keys"), PlainRequest("GET", "/keys", b"")),
+        (request(HOST, method=b"GET", target=b"/keys?"), PlainRequest("GET", "/keys", b"")),
+        (
+            request(HOST, method=b"GET", target=b"/keys?prefix=a%2Fb/c&limit=3&reverse"),
+            PlainRequest("GET", "/keys", b"", query=b"prefix=a%2Fb/c&limit=3&reverse"),
         ),
     ],
 )
@@ -60,7 +75,13 @@ def test_plain_requests_are_read_also_when_their_head_is_known(
         pytest.param(request(HOST, target=b"/key/a?consistency=stale"), id="a stale write"),
         pytest.param(request(HOST, method=b"GET", target=b"/key/a?x=1"), id="a query"),
         pytest.param(request(HOST, method=b"GET", target=b"/key/a%2F"), id="an escape"),
-        pytest.param(request(HOST, method=b"GET", target=b"/keys"), id="another route"),
+        pytest.param(request(HOST, method=b"GET", target=b"/leases"), id="another route"),
+        pytest.param(request(HOST, method=b"GET", target=b"/keys/"), id="a slash at the end"),
+        pytest.param(request(HOST, method=b"GET", target=b"/keys?a#b"), id="a fragment"),
+        pytest.param(request(HOST, method=b"DELETE", target=b"/keys?all"), id="many deletions"),
+        pytest.param(request(HOST, method=b"PUT", target=b"/txn"), id="a method that is not there"),
+        pytest.param(request(HOST, method=b"POST", target=b"/txn?a=1"), id="a query for nothing"),
+        pytest.param(request(HOST, method=b"POST", target=b"/txns"), id="a longer route"),
         pytest.param(request(HOST, method=b"GET", target=b"/key/"), id="no key"),
         pytest.param(request(HOST, method=b"GET", target="/key/é".encode()), id="not ASCII"),
         pytest.param(request(HOST, method=b"GET").replace(b"/1.1", b"/1.0"), id="HTTP/1.0"),
@@ -147,6 +168,8 @@ _STARTS = st.sampled_from(
         *(b"GET /key/a", b"PUT /key/a/b", b"POST /key/a;b=c", b"GET /key/a#b", b"GET //key/a"),
         *(b"PUT /key/a?b", b"get /key/a", b"GET  /key/a", b"GET /key/..", b"GET /key/a b"),
         *(b"GET /key/a?consistency=stale", b"DELETE /key/a", b"PATCH /key/a", b"PATCHED /key/a"),
+        *(b"GET /keys", b"GET /keys?", b"GET /keys?prefix=%61&limit=1", b"GET /keys?a#b"),
+        *(b"POST /txn", b"POST /batch", b"POST /txn?a", b"POST //txn", b"POST /txn/"),
     ]
 )
 _ENDS = st.sampled_from([b" HTTP/1.1", b" HTTP/1.0", b" HTTP/1.1 ", b"", b" HTTP/11"])
@@ -168,8 +191,10 @@ def test_a_parser_agrees(
     assert seen.complete == 1
     assert parser.should_keep_alive()
     assert parser.get_http_version() == "1.1"
-    target = b"/key/" + plain.key + b"?consistency=stale" * plain.stale
-    assert (parser.get_method().decode(), seen.url, seen.body) == (plain.method, target, plain.body)
+    path = plain.route.encode().replace(b"{key}", plain.key)
+    url: Any = httptools.parse_url(seen.url)
+    assert (parser.get_method().decode(), url.path, seen.body) == (plain.method, path, plain.body)
+    assert (url.query or b"", url.fragment) == (plain.query, None)
     allowed = {b"host", b"content-length", b"accept", b"connection", b"pragma", b"cache-control"}
     assert seen.headers.keys() <= allowed | {b"user-agent", b"content-type"}
 

@@ -13,6 +13,7 @@ from tests.unit.rest.asgi import Reply, call
 from tests.unit.rest.conftest import OPTIONS
 from tests.unit.rest.fake_service import FakeService
 from tests.unit.rest.key_requests import CASES, Case
+from tests.unit.rest.range_requests import PLAIN, SPECIAL
 
 DOCUMENT = openapi_document()
 
@@ -35,7 +36,7 @@ async def answer(make: Any, case: Case) -> tuple[Reply, FakeService]:
     return reply, service
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *PLAIN, *SPECIAL], ids=lambda case: case.name)
 async def test_both_ways_answer_alike(case: Case) -> None:
     hot, _ = await answer(make_hot, case)
     framework, _ = await answer(make_framework, case)
