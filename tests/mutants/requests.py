@@ -10,7 +10,7 @@ from kvorum.node.proposals import Proposals
 from kvorum.node.reads import Reads
 from kvorum.node.snapshotting import SnapshotTaker
 from kvorum.node.state_check import StateCheck
-from kvorum.raft import replication
+from kvorum.raft import read_rounds
 from kvorum.raft.log import RaftLog
 from kvorum.raft.read_only import ReadQueue
 from tests.mutants.mutant import Edit, Mutant
@@ -54,8 +54,8 @@ REQUESTS = (
         ("disruption", "simulator"),
         (
             Edit(
-                replication,
-                "confirm_reads",
+                read_rounds,
+                "confirm",
                 "progress[v].round_acked >= reads.round",
                 "progress[v].silent_ticks < state.options.election_ticks_min",
             ),
@@ -65,9 +65,26 @@ REQUESTS = (
         "stale-leader-reads",
         "a leader answers reads without asking whether it still leads",
         ("model", "simulator"),
+        (Edit(read_rounds, "confirm", "if not is_majority(", "if False and not is_majority("),),
+    ),
+    Mutant(
+        "any-term-vouches",
+        "a follower that left this leader's term vouches for its reads there",
+        ("rules",),
+        (Edit(read_rounds, "_proves_itself", "read.term == state.term and ", ""),),
+    ),
+    Mutant(
+        "follower-vouches-for-all",
+        "a follower's question confirms the round that is open",
+        ("rules",),
         (
             Edit(
-                replication, "confirm_reads", "if not is_majority(", "if False and not is_majority("
+                read_rounds,
+                "on_read_index",
+                "        state.answer_read(request, state.log.commit)\n",
+                "        state.answer_read(request, state.log.commit)\n"
+                "        for other in state.reads.drop():\n"
+                "            state.answer_read(other, state.log.commit)\n",
             ),
         ),
     ),
@@ -77,7 +94,7 @@ REQUESTS = (
         ("model", "simulator"),
         (
             Edit(
-                replication,
+                read_rounds,
                 "_may_read",
                 "return state.log.term_at(state.log.commit) == state.term",
                 "return True",

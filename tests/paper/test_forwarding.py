@@ -65,11 +65,12 @@ def test_without_a_leader_everything_is_refused_at_once() -> None:
 
 def test_a_read_on_a_follower_is_confirmed_by_the_leader() -> None:
     """§6.4: "followers may ask the leader for the current read index"."""
-    leader = make_leader()
-    feed(leader, ack(3, term=1, match=1))
+    leader = make_leader(voters=5)
+    feed(leader, ack(3, term=1, match=1), ack(4, term=1, match=1))
     leader.step(ReadIndex(to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(6)))
     assert drain(leader).of(ReadIndexResponse) == []
-    [answer] = feed(leader, ack(3, term=1, match=1, read_round=1)).of(ReadIndexResponse)
+    acks = [ack(sender, term=1, match=1, read_round=1) for sender in (3, 4)]
+    [answer] = feed(leader, *acks).of(ReadIndexResponse)
     assert (answer.to, answer.ticket, answer.index) == ("2", 6, 1)
     assert feed(make_core(2), answer).read_states == [ReadState(Ticket(6), Index(1))]
 

@@ -24,9 +24,9 @@ from tests.support.raft_cores import (
 )
 
 
-def reading_leader(voters: int = 3) -> Core:
+def reading_leader(voters: int = 3, heartbeat_ticks: int = HEARTBEAT_TICKS) -> Core:
     """A leader whose no-op (index 1) is committed and known to all."""
-    leader = make_leader(voters=voters)
+    leader = make_leader(voters=voters, heartbeat_ticks=heartbeat_ticks)
     for sender in range(2, voters + 1):
         feed(leader, ack(sender, term=1, match=1))
     return leader
@@ -135,9 +135,102 @@ def test_a_lost_question_is_repeated_with_the_next_heartbeat() -> None:
     assert {q.round for q in drain(leader).of(AppendEntries)} == {1}
 
 
+def confirmed_leader(*witnesses: int) -> Core:
+    """A leader whose first round was confirmed by ``witnesses``; no heartbeat is near."""
+    leader = reading_leader(voters=5, heartbeat_ticks=5)
+    ask(leader, 1)
+    for sender in witnesses:
+        feed(leader, ack(sender, term=1, match=1, read_round=1))
+    return leader
+
+
+def test_later_rounds_ask_whoever_confirmed_an_earlier_one_first() -> None:
+    """§6.4: any majority proves leadership; which one is the leader's choice."""
+    leader = confirmed_leader(5, 3)
+    assert [q.to for q in ask(leader, 2)] == ["3", "5"]
+    feed(leader, ack(2, term=1, match=1, read_round=1))
+    states = feed(leader, *(ack(n, term=1, match=1, read_round=2) for n in (3, 5))).read_states
+    assert [state.ticket for state in states] == [2]
+    assert [q.to for q in ask(leader, 3)] == ["3", "5"]
+
+
+def test_whoever_was_not_asked_confirms_as_well() -> None:
+    """§6.4: an append carries the round to everybody, and any answer to it counts."""
+    leader = confirmed_leader(5, 3)
+    ask(leader, 2)
+    leader.propose(Ticket(9), b"x")
+    assert {q.to for q in drain(leader).of(AppendEntries) if q.round == 2} == {"2", "3", "4", "5"}
+    states = feed(leader, *(ack(n, term=1, match=2, read_round=2) for n in (2, 4))).read_states
+    assert [state.ticket for state in states] == [2]
+
+
+def test_a_round_that_waits_asks_everybody() -> None:
+    """A witness that is slow or dead holds reads up for two ticks, and is replaced."""
+    leader = confirmed_leader(5, 3)
+    ask(leader, 2)
+    leader.tick()
+    assert drain(leader).of(AppendEntries) == [], "a whole tick has not passed yet"
+    leader.tick()
+    assert [(q.to, q.round) for q in drain(leader).of(AppendEntries)] == [("2", 2), ("4", 2)]
+    feed(leader, *(ack(n, term=1, match=1, read_round=2) for n in (4, 3)))
+    assert [q.to for q in ask(leader, 3)] == ["3", "4"], "whoever answered first"
+
+
+def test_a_round_begins_to_wait_when_it_begins() -> None:
+    """Not when the one before it did."""
+    leader = confirmed_leader(5, 3)
+    for ticket in (2, 3):
+        ask(leader, ticket)
+        leader.tick()
+        assert drain(leader).of(AppendEntries) == []
+        feed(leader, *(ack(n, term=1, match=1, read_round=ticket) for n in (3, 5)))
+
+
+def test_each_heartbeat_chooses_anew() -> None:
+    """Else one that is slow, but not slow enough, would be asked for ever."""
+    leader = confirmed_leader(5, 3)
+    for _ in range(5):
+        leader.tick()
+    drain(leader)
+    assert [q.to for q in ask(leader, 2)] == ["2", "3", "4", "5"]
+    feed(leader, *(ack(n, term=1, match=1, read_round=2) for n in (2, 4)))
+    assert [q.to for q in ask(leader, 3)] == ["2", "4"]
+
+
+def test_a_follower_vouches_for_its_own_reads() -> None:
+    """§6.4: it asked in the leader's term, after they had arrived; of three, that is a majority."""
+    leader = reading_leader()
+    question = ReadIndex(to=node_id(1), sender=node_id(3), term=Term(1), ticket=Ticket(8))
+    out = feed(leader, question)
+    assert [(r.to, r.ticket, r.index) for r in out.of(ReadIndexResponse)] == [("3", 8, 1)]
+    assert out.of(AppendEntries) == [], "nobody is asked"
+
+
+def test_a_follower_vouches_for_nothing_but_its_own_reads() -> None:
+    """Those of others may have arrived after it asked."""
+    leader = reading_leader()
+    ask(leader, 1)
+    question = ReadIndex(to=node_id(1), sender=node_id(3), term=Term(1), ticket=Ticket(8))
+    assert feed(leader, question).read_states == []
+
+
+def test_a_follower_that_went_on_to_a_later_term_vouches_for_nothing() -> None:
+    """§6.4: there it may have helped to elect another leader."""
+    leader = reading_leader()
+    question = ReadIndex(to=node_id(1), sender=node_id(3), term=Term(2), ticket=Ticket(8))
+    assert feed(leader, question).of(ReadIndexResponse) == []
+
+
+def test_a_new_leader_answers_a_follower_after_an_entry_of_its_own_term() -> None:
+    """§6.4 step 1: before that it does not know what is committed."""
+    leader = make_leader(term=2, log=log_of(1))
+    question = ReadIndex(to=node_id(1), sender=node_id(3), term=Term(2), ticket=Ticket(8))
+    assert feed(leader, question).of(ReadIndexResponse) == []
+
+
 def test_a_deposed_leader_refuses_the_reads_that_wait() -> None:
     """§6.4: they must be asked again elsewhere."""
-    leader = reading_leader()
+    leader = reading_leader(voters=5)
     leader.step(ReadIndex(to=node_id(1), sender=node_id(3), term=Term(1), ticket=Ticket(8)))
     ask(leader, 1)
     leader.read_index(Ticket(2))

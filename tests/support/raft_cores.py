@@ -51,10 +51,9 @@ def latest(_low: int, high: int) -> int:
 def options(number: int = 1, **limits: int) -> CoreOptions:
     return CoreOptions(
         node=node_id(number),
-        heartbeat_ticks=HEARTBEAT_TICKS,
         election_ticks_min=ELECTION_TICKS_MIN,
         election_ticks_max=ELECTION_TICKS_MAX,
-        **limits,
+        **{"heartbeat_ticks": HEARTBEAT_TICKS, **limits},
     )
 
 

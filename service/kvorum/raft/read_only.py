@@ -25,6 +25,12 @@ class ReadQueue:
         self._forming: list[ReadRequest] = []
         self._checking: list[ReadRequest] = []
         self._index = Index(0)
+        self.waited_ticks = 0  # that the open round has waited for
+        self.witnesses: frozenset[NodeId] | None = None  # whom a round asks; None: everybody
+
+    def asks(self, peer: NodeId) -> bool:
+        """Whether a round needs a message to ``peer`` for its own sake."""
+        return self.witnesses is None or peer in self.witnesses
 
     def add(self, request: ReadRequest) -> None:
         self._forming.append(request)
@@ -38,6 +44,7 @@ class ReadQueue:
         if self._checking or not self._forming:
             return False
         self.round += 1
+        self.waited_ticks = 0
         self._index = commit
         self._checking, self._forming = self._forming, []
         return True

@@ -7,7 +7,14 @@ only from members.
 
 from typing import assert_never
 
-from kvorum.raft import election, following, reconfiguration, replication, sending_snapshots
+from kvorum.raft import (
+    election,
+    following,
+    read_rounds,
+    reconfiguration,
+    replication,
+    sending_snapshots,
+)
 from kvorum.raft import transfer as handing_over
 from kvorum.raft.messages import (
     AppendEntries,
@@ -25,7 +32,6 @@ from kvorum.raft.messages import (
     TransferLeadership,
     VoteResponse,
 )
-from kvorum.raft.read_only import ReadRequest
 from kvorum.raft.ready import ReadState, Receipt
 from kvorum.raft.state import State
 from kvorum.raft.types import ORIGIN, EntryId, EntryKind, Role, Term
@@ -136,7 +142,7 @@ def _on_request(
         case ProposeResponse():
             state.receipts.append(Receipt(message.ticket, message.entry, message.refusal))
         case ReadIndex():
-            _on_read_index(state, message)
+            read_rounds.on_read_index(state, message)
         case ReadIndexResponse():
             state.read_states.append(ReadState(message.ticket, message.index))
         case TransferLeadership():
@@ -171,14 +177,6 @@ def propose(state: State, kind: EntryKind, data: bytes) -> tuple[EntryId | None,
     if kind is EntryKind.MEMBERSHIP:
         return reconfiguration.propose(state, data)
     return replication.propose(state, data), ""
-
-
-def _on_read_index(state: State, read: ReadIndex) -> None:
-    request = ReadRequest(read.sender, read.ticket)
-    if read.sender in state.progress:
-        state.reads.add(request)
-    else:
-        state.answer_read(request, None)
 
 
 def _on_transfer_leadership(state: State, message: TransferLeadership) -> None:

@@ -1,11 +1,11 @@
-"""The leader's work: append, pipeline, commit, prove leadership (§3.5, §3.6, §6.2, §6.4).
+"""The leader's work: append, pipeline, commit, stay heard (§3.5, §3.6, §6.2).
 
 Nothing is sent while messages are being handled. ``flush`` runs once per
 ``ready()`` and gives each follower at most what it needs: all new entries, the
-commit index and the read round together.
+commit index and the read round (:mod:`kvorum.raft.read_rounds`) together.
 """
 
-from kvorum.raft import log_keeping, reconfiguration, sending_snapshots, transfer
+from kvorum.raft import log_keeping, read_rounds, reconfiguration, sending_snapshots, transfer
 from kvorum.raft.messages import AppendEntries, AppendResponse
 from kvorum.raft.progress import Progress, ProgressState
 from kvorum.raft.quorum import Electorate, committed_index, is_majority
@@ -46,6 +46,7 @@ def tick(state: State) -> None:
         heartbeat(state)
     elif state.log.commit == state.log.last_index:
         spread_commit(state)
+    read_rounds.tick(state)
     for peer, progress in state.progress.items():
         progress.silent_ticks += 1
         if progress.state is ProgressState.SNAPSHOT:
@@ -64,8 +65,7 @@ def tick(state: State) -> None:
 
 def flush(state: State) -> None:
     """Send every follower what is new for it, or a heartbeat if one is due."""
-    if _may_read(state) and state.reads.begin(state.log.commit):
-        confirm_reads(state)  # with a single voter there is nobody to ask
+    read_rounds.begin(state)
     for peer, progress in state.progress.items():
         _flush_peer(state, peer, progress)
     if state.departing:
@@ -85,7 +85,8 @@ def _flush_peer(state: State, peer: NodeId, progress: Progress) -> None:
         _send_append(state, peer, progress, entries)
         progress.sent(entries[-1].index, sum(len(entry.data) for entry in entries))
     is_awaited = progress.commit_sent < min(log.commit, progress.awaits)
-    if is_awaited or progress.due or progress.round_sent < state.reads.round:
+    is_asked = progress.round_sent < state.reads.round and state.reads.asks(peer)
+    if is_awaited or is_asked or progress.due:
         _send_append(state, peer, progress, ())
 
 
@@ -144,6 +145,7 @@ def spread_commit(state: State) -> None:
 
 def heartbeat(state: State) -> None:
     """Every follower hears from us now, even if there is nothing to say (§3.4)."""
+    state.reads.witnesses = None
     for progress in state.progress.values():
         progress.heartbeat()
 
@@ -160,7 +162,7 @@ def on_append_response(state: State, response: AppendResponse) -> None:
     progress.heard()
     if response.round > progress.round_acked:
         progress.round_acked = response.round
-        confirm_reads(state)
+        read_rounds.confirm(state)
     if response.success:
         _on_accepted(state, progress, response.match)
     elif response.conflict:
@@ -217,24 +219,3 @@ def is_quorum_active(state: State) -> bool:
     for one in progress.values():
         one.recent_active = False
     return is_active
-
-
-# --- reads ---------------------------------------------------------------------------
-
-
-def _may_read(state: State) -> bool:
-    """A leader knows the commit index only once an entry of its own term committed (§6.4)."""
-    return state.log.term_at(state.log.commit) == state.term
-
-
-def confirm_reads(state: State) -> None:
-    """Answer the open round once every majority has acknowledged it."""
-    reads = state.reads
-    if not reads.checking:
-        return
-    progress = state.progress
-    if not is_majority(state.electorates, lambda v: progress[v].round_acked >= reads.round):
-        return
-    index, requests = reads.confirm()
-    for request in requests:
-        state.answer_read(request, index)

@@ -77,8 +77,8 @@ class RaftMetrics(Topic):
         self._read_rounds = self.histogram(
             "kvorum_read_index_duration_seconds",
             "Time from asking for a read index until leadership was proved, repeated attempts "
-            "included. Normally one round trip to a majority, on a follower one more to the "
-            "leader.",
+            "included. Normally one round trip to a majority; on a follower one to the leader, and "
+            "with more than three voters one more.",
             READ_BUCKETS_S,
         )
         self._reads_failed = self.counters(
