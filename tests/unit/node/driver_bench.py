@@ -1,12 +1,13 @@
 """A whole driver on a bench: real core and state machine, everything outside by hand."""
 
 import asyncio
-from asyncio import Task
+from asyncio import Future, Task
 from collections.abc import Sequence
 from typing import Self, TypeVar
 
 from prometheus_client import CollectorRegistry
 
+from kvorum.mvcc.outcome import Outcome
 from kvorum.node.loading import Origin
 from kvorum.node.member import Member, Ports
 from kvorum.node.options import NodeOptions
@@ -95,6 +96,12 @@ class DriverBench:
     async def deliver(self, *messages: Message) -> None:
         self.driver.deliver(messages)
         await settle()
+
+    async def put(self, request_id: str, value: bytes = b"1") -> "Future[Outcome]":
+        """A write that has come as far as it can by itself."""
+        writing = self.service.put(request_id, b"k", value)
+        await settle()
+        return writing
 
     async def saved(self) -> None:
         """The write that is out becomes durable."""

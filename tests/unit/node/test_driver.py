@@ -49,8 +49,7 @@ def vote_request(term: int) -> RequestVote:
 async def test_a_leaders_entries_leave_before_its_own_disk_has_them() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         assert bench.log.busy
         assert {append.to for append in bench.sent(AppendEntries)} == {OTHER}  # THIRD is probed
         assert [each.index for each in bench.sent(AppendEntries)[0].entries] == [2]
@@ -59,8 +58,7 @@ async def test_a_leaders_entries_leave_before_its_own_disk_has_them() -> None:
 async def test_a_majority_of_others_commits_before_the_own_disk() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        future = bench.service.put("a", b"k", b"1")
-        await settle()
+        future = await bench.put("a")
         await bench.acknowledge(OTHER, 2)
         assert not future.done(), "one of three is no majority"
         await bench.acknowledge(THIRD, 2)
@@ -71,8 +69,7 @@ async def test_a_majority_of_others_commits_before_the_own_disk() -> None:
 async def test_the_own_disk_counts_only_once_it_is_durable() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        future = bench.service.put("a", b"k", b"1")
-        await settle()
+        future = await bench.put("a")
         await bench.acknowledge(OTHER, 2)
         assert not future.done()
         await bench.saved()
@@ -174,8 +171,7 @@ async def test_an_entry_that_cannot_be_applied_ends_the_node() -> None:
 async def test_stopping_leaves_nobody_waiting() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        sent = bench.service.put("a", b"k", b"1")
-        await settle()
+        sent = await bench.put("a")
         queued = bench.service.put("b", b"k", b"1")
         read, barrier = bench.service.get("r", b"k"), bench.service.catch_up()
         bench.task.cancel()
@@ -192,8 +188,7 @@ async def test_stopping_leaves_nobody_waiting() -> None:
 async def test_writes_gather_while_the_disk_is_busy() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        _ = bench.service.put("first", b"k", b"1")
-        await settle()
+        _ = await bench.put("first")
         later = [bench.service.put(f"r{number}", b"k", b"1") for number in range(20)]
         await bench.turn()
         assert bench.core.state.log.last_index == 2
@@ -209,8 +204,7 @@ async def test_writes_gather_while_the_disk_is_busy() -> None:
 async def test_an_idle_leader_does_not_make_a_write_wait() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         assert len(bench.log.writes) == 1
 
 
@@ -230,8 +224,7 @@ async def test_a_leaders_batch_carries_its_time_and_retention() -> None:
     async with DriverBench() as bench:
         await bench.lead()
         bench.log_time.observe(123_456)
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         stamp, _ = decode_batch(bench.log.writes[0][1][0].data)
         assert stamp == stamp_of(bench.options, time_ms=123_456)
 
@@ -270,8 +263,7 @@ async def test_a_peers_batch_that_cannot_be_read_is_not_appended(data: bytes) ->
 async def test_a_follower_forwards_and_answers_when_it_has_applied() -> None:
     async with DriverBench() as bench:
         await bench.follow()
-        future = bench.service.put("a", b"k", b"1")
-        await settle()
+        future = await bench.put("a")
         [forwarded] = bench.sent(Propose)
         assert forwarded.to == OTHER
         await bench.deliver(
@@ -286,8 +278,7 @@ async def test_a_follower_forwards_and_answers_when_it_has_applied() -> None:
 async def test_a_new_leader_is_asked_again() -> None:
     async with DriverBench() as bench:
         await bench.follow()
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         bench.peers.take()
         await bench.deliver(append_from(THIRD, term=2))
         await bench.saved()  # the term; proposals wait while the disk is busy

@@ -7,7 +7,7 @@ from kvorum.raft.quorum import electorates_of
 from kvorum.raft.state import State
 from kvorum.raft.types import Index, NodeId, Role
 from tests.unit.node.driver_bench import DriverBench
-from tests.unit.node.fakes import OTHER, SELF, THIRD, settle
+from tests.unit.node.fakes import OTHER, SELF, THIRD
 
 FOURTH = NodeId("d:1")
 
@@ -73,8 +73,7 @@ async def test_lag_and_messages_in_flight() -> None:
     async with DriverBench() as bench:
         assert replication_sample(bench.core.state, str).followers == ()
         await bench.lead()
-        future = bench.service.put("a", b"k", b"1")
-        await settle()
+        future = await bench.put("a")
         sample = replication_sample(bench.core.state, lambda member: f"name of {member}")
         assert sample.peers == {OTHER: f"name of {OTHER}", THIRD: f"name of {THIRD}"}
         followers = {one.peer: one for one in sample.followers}

@@ -9,7 +9,7 @@ from kvorum.raft.types import EntryId, Index, NodeId, Role, Term
 from kvorum.telemetry.distribution import Distribution
 from kvorum.telemetry.replication_metrics import ReplicationMetrics
 from tests.unit.node.driver_bench import DriverBench, append_from
-from tests.unit.node.fakes import OTHER, SELF, THIRD, FakeClock, entry, settle
+from tests.unit.node.fakes import OTHER, SELF, THIRD, FakeClock, entry
 
 
 def count(distribution: Distribution) -> float:
@@ -217,8 +217,7 @@ async def test_a_leader_times_commits_and_answers() -> None:
     async with DriverBench() as bench:
         await bench.lead()
         before = bench.metrics.replication.round_trips(OTHER).sum
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         bench.clock.advance(0.25)
         await bench.saved()
         bench.clock.advance(0.25)
@@ -237,8 +236,7 @@ async def test_a_peer_that_comes_back_does_not_count_as_slow() -> None:
         await bench.lead()
         trips = bench.metrics.replication.round_trips(OTHER)
         before = count(trips)
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         await bench.saved()
         for _ in range(4 * bench.core.state.options.election_ticks_max):
             await bench.acknowledge(THIRD, 2)  # or it would not go on leading
@@ -246,8 +244,7 @@ async def test_a_peer_that_comes_back_does_not_count_as_slow() -> None:
         assert bench.core.state.role is Role.LEADER
         await bench.acknowledge(OTHER, 2)
         assert count(trips) == before
-        _ = bench.service.put("b", b"k", b"2")
-        await settle()
+        _ = await bench.put("b", b"2")
         bench.clock.advance(0.25)
         await bench.acknowledge(OTHER, 3)
         assert count(trips) == before + 1
@@ -256,8 +253,7 @@ async def test_a_peer_that_comes_back_does_not_count_as_slow() -> None:
 async def test_who_leads_no_more_measures_nothing() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        future = bench.service.put("a", b"k", b"1")
-        await settle()
+        future = await bench.put("a")
         bench.clock.advance(0.25)
         await bench.deliver(append_from(THIRD, term=2, prev=EntryId(Term(1), Index(1))))
         assert bench.core.state.role is Role.FOLLOWER

@@ -150,11 +150,9 @@ async def test_writes_gather_without_turns_while_a_batch_is_out() -> None:
 async def test_a_leaders_writes_wait_for_the_end_of_a_save() -> None:
     async with DriverBench() as bench:
         await bench.lead()
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         assert bench.turns.is_batch_out
-        waiting = bench.service.put("b", b"k", b"2")
-        await settle()
+        waiting = await bench.put("b", b"2")
         assert len(bench.log.writes) == 1
         await bench.saved()
         assert len(bench.log.writes) == 2
@@ -166,8 +164,7 @@ async def test_a_leaders_writes_wait_for_the_end_of_a_save() -> None:
 async def test_a_followers_writes_wait_for_the_leaders_receipt() -> None:
     async with DriverBench() as bench:
         await bench.follow()
-        _ = bench.service.put("a", b"k", b"1")
-        await settle()
+        _ = await bench.put("a")
         assert bench.turns.is_batch_out
 
 
