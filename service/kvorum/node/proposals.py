@@ -225,9 +225,15 @@ class Proposals:
         if self._refused and now_s - self._refused_s >= self._pause_s:
             self._refused = False
         self.writes.expire()
+        self._drop_answered()
         overdue_s = now_s - self._receipt_timeout_s
         for ticket in reversed([t for t, b in self._batches.items() if b.sent_s < overdue_s]):
             self._repeat(ticket)
+
+    def _drop_answered(self) -> None:
+        """Oldest first. While the disk hangs no batch is taken, and they would pile up."""
+        while self._queue and self._queue[0].is_done():
+            self.writes.forget(self._queue.popleft())
 
     def close(self) -> None:
         """The node stops: nobody may be left waiting."""

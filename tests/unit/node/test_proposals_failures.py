@@ -166,6 +166,18 @@ async def test_a_write_that_was_expired_is_not_proposed() -> None:
     assert isinstance(future.exception(), NoLeader)
 
 
+async def test_writes_given_up_on_do_not_pile_up_while_no_batch_is_taken() -> None:
+    """As on a leader whose disk hangs: only those who wait may take memory."""
+    bench = Bench()
+    for number in range(5):
+        _ = bench.proposals.submit(f"r{number}", put_command("r"))
+        run_out_of_patience(bench)
+    last = bench.proposals.submit("last", put_command("last"))
+    bench.proposals.expire()
+    assert [write.request_id for write in bench.proposals._queue] == ["last"]
+    assert not last.done()
+
+
 async def test_a_lost_receipt_means_unknown_and_leaves_no_batch() -> None:
     bench = Bench()
     future = bench.proposals.submit("a", put_command("a"))
