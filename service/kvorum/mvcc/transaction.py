@@ -45,6 +45,7 @@ class Branch:
         self._store = store
         self._changes: dict[bytes, PutOp | None] = {}  # None: delete; in the order of operations
         self._deletions_left = DELETE_KEYS_MAX
+        charged_bytes = 0  # by all puts, whatever they replace
         for op in ops:
             if isinstance(op, DeleteOp):
                 self._delete(op)
@@ -52,8 +53,9 @@ class Branch:
                 raise Refusal(Status.LEASE_NOT_FOUND, missing_lease_message(op.lease))
             else:
                 self._change(op.key, op)
+                charged_bytes += charge_of_put(op)
         size_bytes = store.size_bytes
-        if size_bytes + self._charged_bytes() > quota.limit_bytes and quota.refuses(
+        if size_bytes + charged_bytes > quota.limit_bytes and quota.refuses(
             size_bytes, self._growth_bytes()
         ):
             raise Refusal(Status.FULL, FULL_MESSAGE)
@@ -67,12 +69,14 @@ class Branch:
         for key, put in self._changes.items():
             if put is None:
                 writes.delete(revision, key)
-                continue
-            lease = leases.get(put.lease, now_ms) if put.lease else None
-            if put.ttl_ms and lease is None:
-                lease = leases.grant(own_lease_id(revision, own), put.ttl_ms, now_ms)
-                own += 1
-            writes.put(revision, key, put.value, lease, put.content_type)
+            elif put.lease or put.ttl_ms:
+                lease = leases.get(put.lease, now_ms) if put.lease else None
+                if put.ttl_ms and lease is None:
+                    lease = leases.grant(own_lease_id(revision, own), put.ttl_ms, now_ms)
+                    own += 1
+                writes.put(revision, key, put.value, lease, put.content_type)
+            else:
+                writes.put(revision, key, put.value, None, put.content_type)
         writes.tidy()
         return len(self._changes)
 
@@ -94,12 +98,9 @@ class Branch:
             self._change(key, None)
 
     def _change(self, key: bytes, put: PutOp | None) -> None:
-        self._changes.pop(key, None)  # the last operation on a key counts, in its place
+        if key in self._changes:  # the last operation on a key counts, in its place
+            del self._changes[key]
         self._changes[key] = put
-
-    def _charged_bytes(self) -> int:
-        """What its puts come to, whatever they replace."""
-        return sum(charge_of_put(put) for put in self._changes.values() if put is not None)
 
     def _growth_bytes(self) -> int:
         growth = 0

@@ -75,8 +75,11 @@ class CommandChecks:
         )
 
     def _writes(self, ops: Sequence[TxnOp]) -> tuple[WriteOp, ...]:
-        writes = tuple([op for op in ops if not isinstance(op, Get)])
-        for op in writes:
+        writes: list[WriteOp] = []
+        for op in ops:
+            if isinstance(op, Get):
+                continue
+            writes.append(op)
             if isinstance(op, PutOp):
                 self.check_key(op.key, op.value)
                 if op.lease or op.ttl_ms:
@@ -89,14 +92,22 @@ class CommandChecks:
             raise InvalidRequest(
                 f"a transaction writes the key {key!r} twice in one branch; write each key once"
             )
-        return writes
+        return tuple(writes)
 
 
 def overlap(ops: Sequence[TxnOp]) -> tuple[int, int] | None:
     """Positions of two operations that write the same key, by where their keys begin."""
-    writes = [op for op in ops if not isinstance(op, Get)]
-    if len({op.key for op in writes}) == len(writes) and not any(map(_is_range, writes)):
-        return None
+    keys = set[bytes]()
+    for op in ops:
+        if isinstance(op, Get):
+            continue
+        if op.key in keys or (isinstance(op, DeleteOp) and op.end is not None):
+            return _overlap_of_ranges(ops)
+        keys.add(op.key)
+    return None
+
+
+def _overlap_of_ranges(ops: Sequence[TxnOp]) -> tuple[int, int] | None:
     spans = sorted(
         (op.key, _end_of(op), number) for number, op in enumerate(ops) if not isinstance(op, Get)
     )
@@ -104,10 +115,6 @@ def overlap(ops: Sequence[TxnOp]) -> tuple[int, int] | None:
         if not end or start < end:
             return first, second
     return None
-
-
-def _is_range(op: WriteOp) -> bool:
-    return isinstance(op, DeleteOp) and op.end is not None
 
 
 def _end_of(op: WriteOp) -> bytes:

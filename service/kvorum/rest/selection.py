@@ -50,26 +50,30 @@ def select(
 
     Raises ``InvalidRequest`` and ``TooLarge``.
     """
-    bounds = {"key": key, "prefix": prefix, "start": start, "end": end}
-    for name, bound in bounds.items():
-        if bound is not None and len(bound) > key_bytes_max:
-            raise TooLarge(
-                f"{place}{name} has {len(bound)} bytes; at most {key_bytes_max} are allowed"
-            )
+    if prefix is None and start is None and end is None:  # most often
+        return None if key is None else _single(key, key_bytes_max, place)
+    for name, bound in (("key", key), ("prefix", prefix), ("start", start), ("end", end)):
+        if bound is not None:
+            _check_length(name, bound, key_bytes_max, place)
     by_range = start is not None or end is not None
-    given = (key is not None) + (prefix is not None) + by_range
-    if given == 0:
-        return None
-    if given > 1:
+    if (key is not None) + (prefix is not None) + by_range > 1:
         where = f"{place[:-1]} names" if place else "the request names"
         raise InvalidRequest(f"{where} its keys in several ways; give {CHOICES}")
-    if key is not None:
-        if not key:
-            raise InvalidRequest(f"{place}key is empty; for all keys give an empty prefix")
-        return Selection(single_key(key), is_single=True)
     if prefix is not None:
         return Selection(prefix_range(prefix))
     return Selection(_range(start or b"", end or None, place))
+
+
+def _single(key: bytes, key_bytes_max: int, place: str) -> Selection:
+    _check_length("key", key, key_bytes_max, place)
+    if not key:
+        raise InvalidRequest(f"{place}key is empty; for all keys give an empty prefix")
+    return Selection(single_key(key), is_single=True)
+
+
+def _check_length(name: str, bound: bytes, key_bytes_max: int, place: str) -> None:
+    if len(bound) > key_bytes_max:
+        raise TooLarge(f"{place}{name} has {len(bound)} bytes; at most {key_bytes_max} are allowed")
 
 
 def _range(start: bytes, end: bytes | None, place: str) -> KeyRange:

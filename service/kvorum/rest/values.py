@@ -24,6 +24,14 @@ def key_text(key: bytes) -> str:
 
 def key_value(key: bytes, record: Record) -> KeyValue:
     """A key, its value and its revisions."""
+    if not (record.content_type or record.lease):  # nearly always: what is not set costs nothing
+        return KeyValue(
+            key=key.decode("utf-8", "backslashreplace"),
+            value=Raw(record.value),
+            create_revision=record.create_revision,
+            mod_revision=record.mod_revision,
+            version=record.version,
+        )
     value, value_base64, content_type = value_fields(record)
     return KeyValue(
         key=key_text(key),
