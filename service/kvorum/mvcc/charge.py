@@ -1,5 +1,6 @@
 """What a key counts for the store's quota: roughly the memory that it takes."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from kvorum.mvcc.command import Put, PutOp
@@ -25,6 +26,16 @@ def charge_of(key: bytes, record: Record | None) -> int:
     if record is None:
         return 0
     return charge(key, record.value, record.lease, record.content_type)
+
+
+def charge_of_all(keys: Sequence[bytes], records: Sequence[Record]) -> int:
+    """Of many keys with their records."""
+    size_bytes = KEY_BYTES * len(keys) + sum(map(len, keys))
+    for record in records:
+        size_bytes += len(record.value)
+        if record.lease or record.content_type:
+            size_bytes += len(record.content_type) + OWN_LEASE_BYTES * is_own(record.lease)
+    return size_bytes
 
 
 def charge_of_put(put: Put | PutOp) -> int:

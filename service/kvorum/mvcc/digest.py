@@ -11,7 +11,7 @@ modulo a prime, where no product is zero unless a factor is: whatever changes in
 changes the product. It guards against errors, not against forgers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -48,6 +48,19 @@ def record_digest(key_crc: int, record: Record) -> int:
     return (contents + 1) * (
         record.create_revision * _CREATED + record.version * _VERSION + record.mod_revision
     )
+
+
+def records_digest(key_crcs: Sequence[int], records: Sequence[Record]) -> int:
+    """Sum of :func:`record_digest` over many."""
+    digest = 0
+    for key_crc, record in zip(key_crcs, records, strict=True):
+        contents = _checksum(key_crc ^ _BOUNDARY, record.value)
+        if record.lease or record.content_type:
+            contents = _with_attributes(contents, record)
+        digest += (contents + 1) * (
+            record.create_revision * _CREATED + record.version * _VERSION + record.mod_revision
+        )
+    return digest
 
 
 def overwrite_digest(key_crc: int, old: Record, new: Record) -> int:

@@ -13,9 +13,15 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from zlib import crc32
 
-from kvorum.mvcc.charge import charge, charge_of
+from kvorum.mvcc.charge import charge, charge_of, charge_of_all
 from kvorum.mvcc.command import Put
-from kvorum.mvcc.digest import PRIME, combine, overwrite_digest, record_digest
+from kvorum.mvcc.digest import (
+    PRIME,
+    combine,
+    overwrite_digest,
+    record_digest,
+    records_digest,
+)
 from kvorum.mvcc.frozen_map import FrozenMap
 from kvorum.mvcc.history import History
 from kvorum.mvcc.ordered import OrderedKeys
@@ -192,14 +198,12 @@ class Store(StoreReads):
         is of no use then.
         """
         self._keys.extend(keys)
-        shards, digest, size_bytes = self._shards, 0, 0
-        for key, record in zip(keys, records, strict=True):
-            crc = crc32(key)
+        crcs = list(map(crc32, keys))
+        shards = self._shards
+        for crc, key, record in zip(crcs, keys, records, strict=True):
             shards[crc & MASK][key] = record
-            digest += record_digest(crc, record)
-            size_bytes += charge(key, record.value, record.lease, record.content_type)
-        self._sum += digest
-        self.size_bytes += size_bytes
+        self._sum += records_digest(crcs, records)
+        self.size_bytes += charge_of_all(keys, records)
 
     def load_event(self, event: Event, time_ms: int) -> None:
         """Take over the next event; the records are here already."""

@@ -13,6 +13,7 @@ from kvorum.mvcc.digest import (
     outcome_digest,
     overwrite_digest,
     record_digest,
+    records_digest,
     success_digests,
 )
 from kvorum.mvcc.outcome import SUCCESS_MESSAGE, Outcome, Status
@@ -40,6 +41,12 @@ def test_every_bit_of_a_record_counts() -> None:
         changed += [of(key, replace(RECORD, **{field: number})) for number in numbers]
     assert of(key, RECORD) not in changed
     assert len(set(changed)) == len(changed), "nor are any two of them alike"
+
+
+def test_many_records_count_as_each_of_them() -> None:
+    records = [RECORD, replace(RECORD, lease="l"), replace(RECORD, content_type="text/plain")]
+    crcs = [crc32(b"a"), crc32(b"b"), crc32(b"c")]
+    assert records_digest(crcs, records) == sum(map(record_digest, crcs, records))
 
 
 def test_the_boundary_of_key_and_value_counts() -> None:

@@ -9,6 +9,7 @@ from kvorum.errors import Compacted, FutureRevision
 from kvorum.mvcc import store_reads
 from kvorum.mvcc.charge import KEY_BYTES, OWN_LEASE_BYTES
 from kvorum.mvcc.history import EVENT_BYTES, SEGMENT_BYTES, SWEEP_EVENTS
+from kvorum.mvcc.lease import own_lease_id
 from kvorum.mvcc.query import KeyRange, prefix_range, single_key
 from kvorum.mvcc.record import Event
 from kvorum.mvcc.store import Record, Store
@@ -91,6 +92,15 @@ def test_loading_gives_what_writing_gave() -> None:
     loaded.load([b"b"], [records[b"b"]])
     assert dict(loaded) == records
     assert (len(loaded), loaded.size_bytes, loaded._sum) == (2, 2 * KEY_BYTES + 4, written._sum)
+
+
+def test_what_is_loaded_counts_as_what_was_put() -> None:
+    written, loaded = Store(), Store()
+    written.put(b"a", b"1")
+    written.put(b"b", b"22", own_lease_id(2), "text/plain")
+    written.put(b"c", b"3", "somebody's")
+    loaded.load([b"a", b"b", b"c"], [record for _, record in written])
+    assert (loaded.size_bytes, loaded._sum) == (written.size_bytes, written._sum)
 
 
 @pytest.mark.parametrize("keys", [[b"b", b"a"], [b"a", b"a"]])
