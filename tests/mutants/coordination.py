@@ -7,7 +7,7 @@ from kvorum.mvcc.outcomes import Outcomes
 from kvorum.mvcc.quota import Quota
 from kvorum.mvcc.store import Store
 from kvorum.mvcc.writes import Writes
-from kvorum.node import writing
+from kvorum.node import txn_reads
 from kvorum.node.claim_queue import ClaimQueue
 from kvorum.node.claims import Claims
 from kvorum.node.housekeeping import Housekeeping
@@ -133,7 +133,7 @@ NODES = (
         "transaction-reads-its-writes",
         "what a transaction reads is what it has written",
         ("simulator",),
-        (Edit(writing, "_before", "outcome.revision - 1 if", "outcome.revision if"),),
+        (Edit(txn_reads, "revision_before", "outcome.revision - 1 if", "outcome.revision if"),),
     ),
     Mutant(
         "queue-by-key",
