@@ -21,20 +21,26 @@ READ_REVISIONS_MAX: Final = 4096
 """A transaction that so many revisions came after is not read for again: that gets expensive."""
 ITEMS_PER_TURN: Final = 512
 """After so many items or operations others have a turn."""
+LIGHT_MAX: Final = 16
+"""Keys that are looked up in one go: each passes over the changes that the key has had since."""
 
 _SUCCESS: Final = Status.SUCCESS
 _OTHERWISE: Final = Status.OTHERWISE
 
 
 def is_light(ops: Iterable[TxnOp]) -> bool:
-    """Whether no operation reads, or deletes, more than one key."""
+    """Whether few operations read or delete, and none of them more than one key."""
+    looked_up = 0
     for op in ops:
         if isinstance(op, Get):
             if not op.is_single:
                 return False
-        elif isinstance(op, DeleteOp) and op.end is not None:
+        elif not isinstance(op, DeleteOp):
+            continue
+        elif op.end is not None:
             return False
-    return True
+        looked_up += 1
+    return looked_up <= LIGHT_MAX
 
 
 def revision_before(outcome: Outcome) -> int:

@@ -20,7 +20,13 @@ from kvorum.mvcc.command import (
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.query import KeyRange, RangePage, prefix_range, single_key
 from kvorum.mvcc.state_machine import StateMachine
-from kvorum.node.txn_reads import ITEMS_PER_TURN, READ_REVISIONS_MAX, TxnReads, is_light
+from kvorum.node.txn_reads import (
+    ITEMS_PER_TURN,
+    LIGHT_MAX,
+    READ_REVISIONS_MAX,
+    TxnReads,
+    is_light,
+)
 from kvorum.node.views import Deleted, Get, TxnOp
 from tests.unit.node.fakes import entry
 from tests.unit.node.test_service import ServiceBench
@@ -131,3 +137,14 @@ async def test_light_operations_are_not_looked_for_in_a_past_that_is_gone() -> N
 )
 def test_whatever_concerns_several_keys_is_not_light(op: TxnOp) -> None:
     assert not is_light((PutOp(b"a", b"1"), op))
+
+
+def test_looking_up_many_keys_is_not_light_but_writing_them_is() -> None:
+    writes = [PutOp(b"%d" % number, b"1") for number in range(512)]
+    half = LIGHT_MAX // 2
+    lookups: list[TxnOp] = [
+        *(Get(single_key(b"k"), 1) for _ in range(half)),
+        *([DeleteOp(b"a")] * half),
+    ]
+    assert is_light((*writes, *lookups))
+    assert not is_light((*writes, *lookups, DeleteOp(b"b")))
