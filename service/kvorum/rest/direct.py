@@ -59,6 +59,7 @@ class Direct:
         }
         self._forms = AnswerForms()
         self._answerable: list[AnyRequest] = []
+        self._has_answer = self._add_answerable  # made once: each look at a method makes an object
 
     def take(self, data: bytes, connection: Connection) -> bool:
         """Whether ``data`` is one plain request, as a whole: then the connection gets an answer."""
@@ -82,7 +83,7 @@ class Direct:
 
     # --- answers -----------------------------------------------------------------------
 
-    def _has_answer(self, request: AnyRequest) -> None:
+    def _add_answerable(self, request: AnyRequest) -> None:
         """It leaves with all others that come in the same turn."""
         if not self._answerable:
             self._call_soon(self._respond)

@@ -22,17 +22,19 @@ _SUCCESS: Final = Status.SUCCESS
 
 
 class DirectKeyRequest(DirectRequest[Outcome | ReadResult]):
-    """``values`` are the JSON texts that the method wants."""
+    """``value`` and ``expected`` are the JSON texts that the method wants, if it wants any."""
 
-    __slots__ = ("_is_stale", "_key", "_values")
+    __slots__ = ("_expected", "_is_stale", "_key", "_value", "_value_bytes")
 
     route = KEY_ROUTE
 
-    def __init__(self, plain: PlainRequest, values: tuple[bytes, ...]) -> None:
-        super().__init__(plain.method)
+    def __init__(self, plain: PlainRequest, value: bytes = b"", expected: bytes = b"") -> None:
+        self.method = plain.method
         self._key = plain.key
         self._is_stale = bool(plain.query)
-        self._values = values
+        self._value = value
+        self._value_bytes = len(value)
+        self._expected = expected
 
     def _ask(self, service: KvService) -> None:
         request_id, key = self.request_id, self._key
@@ -44,9 +46,10 @@ class DirectKeyRequest(DirectRequest[Outcome | ReadResult]):
             case "DELETE":
                 service.delete_for(self, request_id, key)
             case "PATCH":
-                service.compare_and_set_for(self, request_id, key, *self._values)
+                service.compare_and_set_for(self, request_id, key, self._expected, self._value)
             case _:
-                service.put_for(self, request_id, key, *self._values)
+                service.put_for(self, request_id, key, self._value)
+        self._value = self._expected = b""  # they are in the command: once is enough
 
     def form(self, forms: AnswerForms) -> bytes:
         result = self.result
@@ -65,8 +68,7 @@ class DirectKeyRequest(DirectRequest[Outcome | ReadResult]):
             return read_answer(result, result.record, leadership)
         if result.status is _SUCCESS:
             return write_answer(result, leadership)
-        value_bytes = len(self._values[-1]) if self._values else 0  # of what it writes
-        detail = full_detail(result, service.store_info(), value_bytes)
+        detail = full_detail(result, service.store_info(), self._value_bytes)
         return refusal_of(result, self.context(service), detail=detail)
 
     def _path(self) -> bytes:
@@ -83,18 +85,17 @@ class DirectKeys:
 
     def read(self, plain: PlainRequest) -> DirectRequest[Outcome | ReadResult] | None:
         """None for something special; raises for what is wrong."""
+        method, body = plain.method, plain.body
         if len(plain.key) > self._key_bytes_max:
             return None
-        values = self._values_of(plain)
-        return None if values is None else DirectKeyRequest(plain, values)
-
-    def _values_of(self, plain: PlainRequest) -> tuple[bytes, ...] | None:
-        method, body = plain.method, plain.body
         if method in ("GET", "DELETE"):
-            return None if body else ()
+            return None if body else DirectKeyRequest(plain)
         if len(body) > self._body_bytes_max:  # it may still be small enough, or is refused
             return None
         if method == "PATCH":
-            return parse_swap(body, self._value_bytes_max)
+            expected, value = parse_swap(body, self._value_bytes_max)
+            return DirectKeyRequest(plain, value, expected)
         new = parse_put(body, self._value_bytes_max)
-        return None if new.content_type or new.lease or new.ttl_ms else (new.value,)
+        if new.content_type or new.lease or new.ttl_ms:
+            return None
+        return DirectKeyRequest(plain, new.value)

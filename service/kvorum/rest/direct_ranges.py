@@ -17,7 +17,7 @@ class DirectPage(DirectRequest[KeyRead]):
     route = KEYS_ROUTE
 
     def __init__(self, wanted: ListRequest) -> None:
-        super().__init__("GET")
+        self.method = "GET"
         self._wanted = wanted
 
     def _ask(self, service: KvService) -> None:

@@ -41,7 +41,7 @@ class Connection(Protocol):
 
 
 class DirectRequest(ABC, Generic[_Result]):
-    """Waits for a result; ``connection`` and ``request_id`` are there from :meth:`begin` on."""
+    """Waits for a result from :meth:`begin` on; ``method`` is there before."""
 
     __slots__ = (
         "_has_answer",
@@ -55,14 +55,9 @@ class DirectRequest(ABC, Generic[_Result]):
 
     route: ClassVar[str]
     """As the observer is told."""
-    connection: Connection
-    request_id: str
-
-    def __init__(self, method: str) -> None:
-        self.began_s = perf_counter()
-        self.method = method
-        self.result: _Result | None = None
-        self.error: Exception | None = None
+    method: str
+    error: Exception | None
+    result: _Result | None
 
     def begin(
         self,
@@ -71,8 +66,10 @@ class DirectRequest(ABC, Generic[_Result]):
         has_answer: Callable[["DirectRequest[_Result]"], None],
     ) -> None:
         """Ask the service; ``has_answer`` is called once, perhaps at once."""
+        self.began_s = perf_counter()
         self.connection = connection
         self.request_id = service.new_request_id()
+        self.result = self.error = None
         self._has_answer = has_answer
         try:
             self._ask(service)

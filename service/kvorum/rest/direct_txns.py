@@ -25,7 +25,7 @@ class DirectTxn(DirectRequest[Outcome]):
     route = TXN_ROUTE
 
     def __init__(self, wanted: TxnRequest) -> None:
-        super().__init__("POST")
+        self.method = "POST"
         self._wanted = wanted
 
     def _ask(self, service: KvService) -> None:
@@ -51,7 +51,7 @@ class DirectBatch(DirectRequest[Outcome]):
     route = BATCH_ROUTE
 
     def __init__(self, writes: tuple[WriteOp, ...]) -> None:
-        super().__init__("POST")
+        self.method = "POST"
         self._writes = writes
 
     def _ask(self, service: KvService) -> None:

@@ -68,35 +68,24 @@ class PlainRequests:
 
     def read(self, data: bytes) -> PlainRequest | None:
         """``data``, which begins where a request begins, if it is one plain request as a whole."""
-        request = _OF_ONE_KEY.match(data)
+        request = _OF_ONE_KEY.match(data) or _OF_SEVERAL.match(data)
         if request is None:
-            return self._read_of_several(data)
-        body = self._body(data, request.end())
-        if body is None:
             return None
-        method, key, query = request.groups(b"")
-        if query and method != b"GET":
-            return None
-        return PlainRequest(_METHODS[method], KEY_ROUTE, body, key, query)
-
-    def _read_of_several(self, data: bytes) -> PlainRequest | None:
-        request = _OF_SEVERAL.match(data)
-        body = None if request is None else self._body(data, request.end())
-        if request is None or body is None:
-            return None
-        posted, query = request.groups(b"")
-        if posted:
-            return PlainRequest("POST", _POSTS[posted], body)
-        return PlainRequest("GET", KEYS_ROUTE, body, query=query)
-
-    def _body(self, data: bytes, head_start: int) -> bytes | None:
-        """What follows the header lines, if these are plain and say how long it is."""
+        head_start = request.end()
         body_start = data.find(_END, head_start - 2) + 4
         head = data[head_start:body_start]
         length = self._lengths.get(head)
         if length is None:
             length = self._learn(head)
-        return data[body_start:] if length == len(data) - body_start else None
+        if length != len(data) - body_start:
+            return None
+        body = data[body_start:]
+        if request.re is not _OF_ONE_KEY:
+            return _of_several(request, body)
+        method, key, query = request.groups(b"")
+        if query and method != b"GET":
+            return None
+        return PlainRequest(_METHODS[method], KEY_ROUTE, body, key, query)
 
     def _learn(self, head: bytes) -> int:
         if not head.endswith(_END) or len(head) > HEAD_BYTES_MAX or _TRAITS.search(head):
@@ -105,6 +94,13 @@ class PlainRequests:
             self._lengths.clear()
         length = self._lengths[head] = body_length(head)
         return length
+
+
+def _of_several(request: re.Match[bytes], body: bytes) -> PlainRequest:
+    posted, query = request.groups(b"")
+    if posted:
+        return PlainRequest("POST", _POSTS[posted], body)
+    return PlainRequest("GET", KEYS_ROUTE, body, query=query)
 
 
 def body_length(head: bytes) -> int:

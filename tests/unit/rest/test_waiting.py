@@ -23,7 +23,7 @@ class SilentService:
 
 
 def waiting_at(answers: list[DirectRequest[Any]]) -> DirectRequest[Any]:
-    request = DirectKeyRequest(PlainRequest("PUT", KEY_ROUTE, b"", b"k"), (b"1",))
+    request = DirectKeyRequest(PlainRequest("PUT", KEY_ROUTE, b"", b"k"), b"1")
     connection = cast("Connection", cast("Any", None))
     request.begin(cast("KvService", SilentService()), connection, answers.append)
     return request
