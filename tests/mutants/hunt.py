@@ -10,12 +10,13 @@ from msgspec import Struct
 
 from tests.mutants.kits import KITS, SMALL_BOUNDS
 from tests.mutants.mutant import Mutant, planted
+from tests.mutants.rules_kit import RULES
 
 SEEDS_MAX = 200
 SEED_LIMIT_S = 40
 LONG_LIMIT_S = 1200
 LONG_KITS = frozenset({"explorer", "figure"})
-SEEDS_OF = {"explorer": len(SMALL_BOUNDS), "figure": 1, "rules": 3}
+SEEDS_OF = {"explorer": len(SMALL_BOUNDS), "figure": 1, "rules": len(RULES)}
 """Of kits that know only a few."""
 
 

@@ -42,7 +42,7 @@ REQUESTS = (
         (
             Edit(
                 Reads,
-                "serve",
+                "_serve",
                 "while confirmed and confirmed[0][0] <= applied:",
                 "while confirmed:",
             ),

@@ -12,7 +12,7 @@ from tests.paper.test_reads import (
 )
 from tests.unit.transport.test_admission import test_nor_while_another_introduction_is_undecided
 
-TESTS = (
+RULES = (
     test_a_node_without_a_past_elects_nobody_who_has_a_log,
     test_a_follower_that_went_on_to_a_later_term_vouches_for_nothing,
     test_a_follower_vouches_for_nothing_but_its_own_reads,
@@ -24,6 +24,6 @@ TESTS = (
 def keep_to(seed: int) -> None:
     """Each seed is one of the tests."""
     try:
-        TESTS[(seed - 1) % len(TESTS)]()
+        RULES[(seed - 1) % len(RULES)]()
     except pytest.fail.Exception as failure:  # which is no ``Exception``
         raise AssertionError(str(failure)) from failure

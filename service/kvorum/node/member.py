@@ -15,6 +15,7 @@ from kvorum.mvcc.state_machine import StateMachine
 from kvorum.node.applier import Applier
 from kvorum.node.driver import Driver
 from kvorum.node.fence import Fence
+from kvorum.node.gathering import Gathering
 from kvorum.node.handover import Handover
 from kvorum.node.housekeeping import Housekeeping, Stamps
 from kvorum.node.introduction import Introductions, uids_in
@@ -94,7 +95,7 @@ class Member:
             options, clock, self.leadership, metrics.raft, turns.ask_to_write
         )
         self.reads = either(tracing, Reads, TracedReads)(
-            options, clock, self.leadership, metrics.raft, turns.ask
+            options, clock, self.leadership, metrics.raft, Gathering(turns.later, turns.ask)
         )
         self.log_time = LogTime(clock, self._makes_the_time)
         self.log_time.observe(self.machine.time_ms)

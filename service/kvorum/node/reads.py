@@ -1,16 +1,17 @@
 """Linearizable reads on their way: batch, prove leadership, wait, read (thesis §6.4).
 
 One batch at a time asks for a read index; reads that arrive meanwhile form the
-next. A batch without an answer asks again under a fresh ticket. The answer to any
-of its attempts will do, since all its reads arrived before the first; an answer to
-an earlier batch, or to a former start of this node, can never serve a later read.
+next, which may wait a moment for more (:mod:`kvorum.node.gathering`). A batch without
+an answer asks again under a fresh ticket. The answer to any of its attempts will do,
+since all its reads arrived before the first; an answer to an earlier batch, or to a
+former start of this node, can never serve a later read.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from kvorum.errors import NoLeader, Overloaded, Rejected
+from kvorum.node.gathering import Gathering
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.ports import Clock
@@ -58,15 +59,17 @@ class Reads:
         clock: Clock,
         leadership: LeadershipWatch,
         metrics: RaftMetrics,
-        wake: Callable[[], None],
+        gathering: Gathering,
     ) -> None:
         self._metrics = metrics
         self._options = options
         self._clock = clock
         self._leadership = leadership
-        self._wake = wake
+        self._gathering = gathering
+        self._wake = gathering.wake
         self._forming: _Batch | None = None
         self._asking: _Batch | None = None
+        self._has_ended = False  # a round, and whether the next one goes is to be seen
         self._ticket: Ticket | None = None  # of the present attempt
         self._asked_s = 0.0  # the present attempt
         self._asked_first_s = 0.0  # the first one of the batch
@@ -97,10 +100,10 @@ class Reads:
         if self._forming is None:
             deadline_s = self._clock.monotonic_s() + self._options.leaderless_grace_s
             self._forming = _Batch(deadline_s)
-            if self._asking is None:
-                self._wake()
         self._forming.reads.append(read)
         self.pending += 1
+        if self._asking is None and self._gathering.came(len(self._forming.reads)):
+            self._wake()
 
     def _check_weight(self, weight: int) -> None:
         """One read alone is never too heavy."""
@@ -112,12 +115,18 @@ class Reads:
                 "(PENDING_READS_MAX); try again shortly, or ask for shorter pages"
             )
 
+    def _may_ask(self) -> bool:
+        """Whether the batch that is forming should ask now."""
+        if self._asking is not None or self._forming is None:
+            return False
+        return self._gathering.may_go(len(self._forming.reads))
+
     def take_ticket(self) -> Ticket | None:
         """The ticket to ask the core under now, or None: nothing to ask."""
         if self._leadership.leader is None:
             return None
         if self._asking is None:
-            if self._forming is None:
+            if not self._may_ask():
                 return None
             self._asking, self._forming = self._forming, None
             self._ticket = None
@@ -139,23 +148,33 @@ class Reads:
             self._refused = True  # it does not lead (any more): the next tick asks again
             return
         self._confirmed.append((state.index, self._asking))
-        self._asking = None
+        self._asking, self._has_ended = None, True
         self._metrics.read_index_batch(self._clock.monotonic_s() - self._asked_first_s)
-        if self._forming is not None:
-            self._wake()
 
     def serve(self, applied: Index) -> None:
         """Answer confirmed batches that the state machine has caught up with, in order.
 
         What costs too much for one turn is left for the next: the state is then even newer.
         """
+        before = self.pending
+        if not self._serve(applied):
+            self._wake()
+        if self.pending < before:
+            forming = len(self._forming.reads) if self._forming else 0
+            self._gathering.answered(before - self.pending, forming)
+        if self._has_ended:
+            self._has_ended = False
+            if self._may_ask():
+                self._wake()
+
+    def _serve(self, applied: Index) -> bool:
+        """Whether all that may be answered by now is."""
         confirmed, weight = self._confirmed, 0
         while confirmed and confirmed[0][0] <= applied:
             reads = confirmed[0][1].reads
             while reads:
                 if weight >= SERVED_WEIGHT_MAX:
-                    self._wake()
-                    return
+                    return False
                 read = reads.popleft()
                 self.pending -= 1
                 self._pending_weight -= read.weight
@@ -163,6 +182,7 @@ class Reads:
                     weight += read.weight
                     read.serve()
             confirmed.popleft()
+        return True
 
     def expire(self) -> None:
         """Repeat an attempt without answer, give up on batches that waited too long."""

@@ -57,6 +57,10 @@ class Turns:
         if not self.is_batch_out:
             self.ask()
 
+    def later(self, delay_s: float, step: Step) -> TimerHandle:
+        """No turn but ``step``, which may ask for one."""
+        return self._loop.call_later(delay_s, step)
+
     def take(self) -> None:
         """The turn, now: whatever it was asked for is part of it."""
         if self._scheduled is not None:

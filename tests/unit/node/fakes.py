@@ -6,7 +6,7 @@ to peers are only recorded.
 
 import asyncio
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -16,6 +16,7 @@ from kvorum.mvcc.command import Put, Stamp, encode_batch, encode_command
 from kvorum.mvcc.members import Introduction
 from kvorum.mvcc.outcome import Outcome, Status
 from kvorum.mvcc.state_machine import StateMachine
+from kvorum.node.gathering import Gathering
 from kvorum.node.leadership import LeadershipWatch
 from kvorum.node.options import NodeOptions
 from kvorum.node.proposals import Proposals
@@ -118,6 +119,32 @@ class ManualLog:
         self.future = None
 
 
+class FakeTimers:
+    """Timers that a test lets run out."""
+
+    def __init__(self) -> None:
+        self.running: list[FakeTimer] = []
+
+    def later(self, delay_s: float, step: Callable[[], None]) -> "FakeTimer":
+        self.running.append(FakeTimer(self, delay_s, step))
+        return self.running[-1]
+
+    def run_out(self) -> None:
+        for timer in list(self.running):
+            timer.cancel()
+            timer.step()
+
+
+class FakeTimer:
+    def __init__(self, timers: FakeTimers, delay_s: float, step: Callable[[], None]) -> None:
+        self._timers = timers
+        self.delay_s = delay_s
+        self.step = step
+
+    def cancel(self) -> None:
+        self._timers.running.remove(self)
+
+
 class RecordingPeers:
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -146,7 +173,14 @@ class Bench:
         metrics = RaftMetrics(self.registry)
         self.wakes = 0
         self.proposals = Proposals(node_options, self.clock, self.leadership, metrics, self._wake)
-        self.reads = Reads(node_options, self.clock, self.leadership, metrics, self._wake)
+        self.timers = FakeTimers()
+        self.reads = Reads(
+            node_options,
+            self.clock,
+            self.leadership,
+            metrics,
+            Gathering(self.timers.later, self._wake),
+        )
 
     def _wake(self) -> None:
         self.wakes += 1

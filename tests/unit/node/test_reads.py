@@ -49,6 +49,64 @@ def wait_for_retry(bench: Bench) -> None:
 # --- batches -----------------------------------------------------------------------------
 
 
+async def answered_readers(bench: Bench, count: int) -> None:
+    for _ in range(count):
+        submit(bench)
+    answer(bench, ask(bench), 3)
+    bench.reads.serve(Index(3))
+    bench.wakes = 0
+
+
+async def test_the_next_batch_waits_until_those_who_were_answered_are_back() -> None:
+    """Instead of setting out with the first of them."""
+    bench = Bench()
+    await answered_readers(bench, 3)
+    for _ in range(2):
+        submit(bench)
+        assert bench.reads.take_ticket() is None
+    assert bench.wakes == 0
+    submit(bench)
+    assert bench.wakes == 1
+    assert ask(bench)
+
+
+async def test_but_not_for_long() -> None:
+    bench = Bench()
+    await answered_readers(bench, 3)
+    submit(bench)
+    bench.timers.run_out()
+    assert bench.wakes == 1
+    assert ask(bench)
+
+
+async def test_reads_that_came_during_a_round_wait_for_those_that_it_answered() -> None:
+    bench = Bench()
+    first = [submit(bench) for _ in range(2)]
+    ticket = ask(bench)
+    submit(bench)
+    bench.wakes = 0
+    answer(bench, ticket, 3)
+    bench.reads.serve(Index(3))
+    assert [read.served for read in first] == [1, 1]
+    assert (bench.wakes, bench.reads.take_ticket()) == (0, None)
+    for _ in range(2):
+        submit(bench)
+    assert bench.wakes == 1
+    assert ask(bench)
+
+
+async def test_a_round_that_ends_before_its_index_is_applied_keeps_nobody_waiting() -> None:
+    bench = Bench()
+    submit(bench)
+    ticket = ask(bench)
+    submit(bench)
+    bench.wakes = 0
+    answer(bench, ticket, 3)
+    bench.reads.serve(Index(2))
+    assert bench.wakes == 1
+    assert ask(bench)
+
+
 async def test_reads_that_arrive_together_ask_once() -> None:
     bench = Bench()
     reads = [submit(bench) for _ in range(5)]
@@ -73,6 +131,7 @@ async def test_a_read_that_arrives_while_a_batch_asks_waits_for_the_next_round()
     bench.reads.serve(Index(9))
     assert first.served == 1
     assert second.served == 0
+    bench.timers.run_out()
     next_ticket = ask(bench)
     assert next_ticket != ticket
     answer(bench, next_ticket, 2)
@@ -96,6 +155,7 @@ async def test_the_next_batch_wakes_the_driver_when_the_first_is_confirmed() -> 
     submit(bench)
     wakes = bench.wakes
     answer(bench, ticket, 1)
+    bench.reads.serve(Index(0))
     assert bench.wakes == wakes + 1
 
 
