@@ -285,4 +285,11 @@ class History:
         """
         first = max(0, bisect_right(self._starts, after + 1) - 1)
         segments = self._segments[first : bisect_right(self._starts, until)]
-        return chain.from_iterable(one.events(after, until + 1) for one in segments)
+        return chain.from_iterable(one.events(after, until + 1) for one in _let_go_of(segments))
+
+
+def _let_go_of(segments: list[Segment]) -> Iterator[Segment]:
+    """Each in turn; what is forgotten by then is not kept until the last one, to go all at once."""
+    segments.reverse()
+    while segments:
+        yield segments.pop()

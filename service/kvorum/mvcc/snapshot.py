@@ -223,6 +223,7 @@ def _event_row(
     if record is None:
         return event.revision, time_ms, key, _DELETED, None, previous
     if present.get(key) is record:
+        del present[key]  # its last event; else all that was replaced since would go at once
         return event.revision, time_ms, key, _PRESENT, None, previous
     return event.revision, time_ms, key, _REPLACED, record, previous
 

@@ -1,7 +1,8 @@
 """A frozen state: what its blocks hold, and that going on does not disturb it."""
 
 import gc
-from itertools import islice
+import tracemalloc
+from itertools import chain, islice, pairwise
 
 import pytest
 from msgspec import msgpack
@@ -20,11 +21,12 @@ from kvorum.mvcc.command import (
     encode_command,
 )
 from kvorum.mvcc.restore import Restore
-from kvorum.mvcc.snapshot import BLOCK_BYTES, BLOCK_ITEMS, RecordBlock, decode_block
+from kvorum.mvcc.snapshot import BLOCK_BYTES, BLOCK_ITEMS, EventBlock, RecordBlock, decode_block
 from kvorum.mvcc.state_machine import StateMachine
 from kvorum.mvcc.store import SHARDS
 
 STAMP = Stamp(5_000, 10_000, 60, 10_000, 60, 1 << 30)
+STAMP_WITHOUT_HISTORY = Stamp(5_000, 10_000, 60, 1, 60, 1 << 30)
 
 BLOCKS = [
     (
@@ -221,6 +223,32 @@ def test_a_write_costs_the_same_while_frozen_however_many_keys_there_are() -> No
             put(machine, keys[2], keys[3])
     assert former == {}
     state.close()
+
+
+def test_what_is_forgotten_meanwhile_does_not_go_all_at_once() -> None:
+    """Records and events that only the frozen state holds any more go as they are written out."""
+    keys = [b"%05d" % number for number in range(6 * BLOCK_ITEMS)]
+    machine = StateMachine()
+    tracemalloc.start()
+    try:
+        put(machine, *keys, value=b"1" * 1000)
+        for key in keys:
+            put(machine, key, value=b"2" * 1000)
+        state = machine.freeze()
+        blocks = islice(state.blocks(), 1, None)  # the head is none
+        while not isinstance(decode_block(next(blocks)), EventBlock):
+            pass
+        for key in keys:
+            put(machine, key, value=b"3")
+        for _ in range(4):
+            apply(machine, stamp=STAMP_WITHOUT_HISTORY)
+        held = [tracemalloc.get_traced_memory()[0] for _ in chain([b""], blocks, [b""])]
+    finally:
+        tracemalloc.stop()
+    state.close()
+    freed = [before - after for before, after in pairwise(held)]
+    assert sum(freed) > len(keys) * 1000, "what was frozen was the last to hold it"
+    assert max(freed) < sum(freed) / 4
 
 
 def test_one_frozen_state_at_a_time() -> None:
