@@ -39,6 +39,8 @@ CONNECTIONS = 64
 IMPORTERS = 8
 BEFORE_S = 3
 RESTARTS = 3
+WARM_UP_S = 15
+"""Of puts to few keys, so that history and outcomes are full there too, as after an import."""
 PORT_OFFSET = 20
 """Of the cluster with few keys beside the one with many."""
 
@@ -67,8 +69,8 @@ class Million:
         return f"{self.keys.count:,} keys: import, rates, snapshot, restart"
 
     def takes_s(self, effort: Effort) -> float:
-        per_million = 2 * 60 + 90 + RESTARTS * 10
-        rates = 5 * effort.rounds * (effort.seconds + 0.2) + 20
+        per_million = 2 * 60 + 2 * 30 + 90 + RESTARTS * 10
+        rates = 5 * effort.rounds * (effort.seconds + 0.2) + 2 * WARM_UP_S + 20
         return rates + effort.rounds * 12 + per_million * self.keys.count / 1e6
 
     def run(self, stage: Stage) -> Sequence[Row]:
@@ -108,7 +110,9 @@ class Million:
         return Row(RESIDENT, MILLION, "MiB", found)
 
     def _rates(self, stage: Stage, load: str, written: Mapping[str, Written]) -> Sequence[Row]:
-        """Also of a cluster with few keys, in turn with the large ones."""
+        """Also of a cluster with few keys, in turn with the large ones; no snapshot is due."""
+        for node in stage.kvorum.cluster.nodes:
+            take_snapshot(stage.kvorum.port(node))
         runs: dict[str, list[Run]] = {name: [] for name in (*stage.systems, ONE_K)}
         with local_cluster(3, offset=PORT_OFFSET) as cluster:
             small, few = Kvorum(cluster), Keys("few/")
@@ -116,6 +120,9 @@ class Million:
             files = dict(stage.request_files(load, self.keys))
             files[ONE_K] = stage.scratch / "few.requests"
             files[ONE_K].write_bytes(frames(LOADS[load].requests(small.dialect, few)))
+            puts = stage.scratch / "warm-up.requests"
+            puts.write_bytes(frames(LOADS["put"].requests(small.dialect, few)))
+            wrk(puts, small.url(cluster.leader()), CONNECTIONS, WARM_UP_S)
             systems: Mapping[str, System] = {**stage.systems, ONE_K: small}
             for _ in range(stage.effort.rounds):
                 for name, system in systems.items():
