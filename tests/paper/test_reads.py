@@ -200,10 +200,36 @@ def test_each_heartbeat_chooses_anew() -> None:
 def test_a_follower_vouches_for_its_own_reads() -> None:
     """§6.4: it asked in the leader's term, after they had arrived; of three, that is a majority."""
     leader = reading_leader()
+    leader.tick()
+    drain(leader)  # now everybody knows what is committed
     question = ReadIndex(to=node_id(1), sender=node_id(3), term=Term(1), ticket=Ticket(8))
     out = feed(leader, question)
     assert [(r.to, r.ticket, r.index) for r in out.of(ReadIndexResponse)] == [("3", 8, 1)]
     assert out.of(AppendEntries) == [], "nobody is asked"
+
+
+def test_a_follower_hears_with_the_answer_that_the_log_is_committed_so_far() -> None:
+    """§6.4: it serves the read once it has applied that; it should not wait for a heartbeat."""
+    leader = reading_leader()
+    leader.propose(Ticket(1), b"x")
+    drain(leader)
+    feed(leader, *(ack(n, term=1, match=2) for n in (2, 3)))
+    question = ReadIndex(to=node_id(1), sender=node_id(3), term=Term(1), ticket=Ticket(8))
+    out = feed(leader, question)
+    assert [r.index for r in out.of(ReadIndexResponse)] == [2]
+    assert [(append.to, append.commit) for append in out.of(AppendEntries)] == [("3", 2)]
+
+
+def test_and_so_does_one_that_was_no_witness_of_the_round() -> None:
+    leader = confirmed_leader(5, 3)
+    leader.propose(Ticket(9), b"x")
+    drain(leader)
+    feed(leader, *(ack(n, term=1, match=2) for n in (2, 3, 4, 5)))
+    question = ReadIndex(to=node_id(1), sender=node_id(2), term=Term(1), ticket=Ticket(8))
+    assert [q.to for q in feed(leader, question).of(AppendEntries)] == ["3", "5"]
+    out = feed(leader, *(ack(n, term=1, match=2, read_round=2) for n in (3, 5)))
+    assert [(r.to, r.index) for r in out.of(ReadIndexResponse)] == [("2", 2)]
+    assert [(append.to, append.commit) for append in out.of(AppendEntries)] == [("2", 2)]
 
 
 def test_a_follower_vouches_for_nothing_but_its_own_reads() -> None:

@@ -57,7 +57,7 @@ class Progress:
         self.has_answered = False  # heard from at all
         self.silent_ticks = 0  # since it was heard, or this began
         self.commit_sent = Index(0)
-        self.awaits = Index(0)  # its last proposal: a client there waits for this index
+        self.awaits = Index(0)  # clients there wait for this index, of a proposal or of a read
         self.round_sent = 0
         self.round_acked = 0
         self.snapshot: Snapshot | None = None  # what it is being sent

@@ -250,6 +250,9 @@ class State:
         if request.origin == self.node:
             self.read_states.append(ReadState(request.ticket, index))
             return
+        follower = self.progress.get(request.origin)
+        if follower is not None and index is not None:
+            follower.awaits = max(follower.awaits, index)
         self.send(
             ReadIndexResponse(
                 to=request.origin,
