@@ -159,7 +159,7 @@ class Reads:
         before = self.pending
         if not self._serve(applied):
             self._wake()
-        if self.pending < before:
+        if self.pending < before and self._asking is None:  # else they gather while it asks
             forming = len(self._forming.reads) if self._forming else 0
             self._gathering.answered(before - self.pending, forming)
         if self._has_ended:

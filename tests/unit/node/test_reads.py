@@ -107,6 +107,19 @@ async def test_a_round_that_ends_before_its_index_is_applied_keeps_nobody_waitin
     assert ask(bench)
 
 
+async def test_while_a_round_is_out_no_wait_begins() -> None:
+    """Those who were answered gather anyway; a wait that nobody notices would count as in vain."""
+    bench = Bench()
+    first = [submit(bench) for _ in range(3)]
+    answer(bench, ask(bench), 3)
+    submit(bench)
+    bench.reads.serve(Index(2))
+    assert ask(bench)
+    bench.reads.serve(Index(3))
+    assert [read.served for read in first] == [1, 1, 1]
+    assert bench.timers.running == []
+
+
 async def test_reads_that_arrive_together_ask_once() -> None:
     bench = Bench()
     reads = [submit(bench) for _ in range(5)]
